@@ -1,0 +1,29 @@
+/*
+ * JSON on top of jansson: strict loading and exact writing. Duplicate keys, NUL characters, trailing bytes and nesting beyond
+ * jansson's bound are refused with line and column. A Git-LFS pointer in place of data is named as such.
+ */
+#ifndef PT_FMT_JSON_H
+#define PT_FMT_JSON_H
+
+#include "base/buffer.h"
+#include "base/error.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* A whole document; the caller owns *value (json_decref). A UTF-8 byte order mark is skipped. */
+int pt_json_parse(json_t **value, const char *text, size_t n, const char *name, struct pt_error *err) PT_MUST_USE;
+int pt_json_load(json_t **value, const char *path, struct pt_error *err) PT_MUST_USE;
+
+/* Typed fields. Absent or null: *found = false and *value is left as it was. Another type or range is PT_BAD_INPUT that names `where` and the key. */
+int pt_json_get_u64(const json_t *object, const char *key, const char *where, uint64_t *value, bool *found, struct pt_error *err) PT_MUST_USE;
+int pt_json_get_double(const json_t *object, const char *key, const char *where, double *value, bool *found, struct pt_error *err) PT_MUST_USE;
+int pt_json_get_bool(const json_t *object, const char *key, const char *where, bool *value, bool *found, struct pt_error *err) PT_MUST_USE;
+/* Borrowed from the object. */
+int pt_json_get_string(const json_t *object, const char *key, const char *where, const char **value, bool *found, struct pt_error *err) PT_MUST_USE;
+
+/* Text that reads back exactly; `flags` as for json_dumps (reals are written with the shortest exact digits). */
+int pt_json_append(struct pt_buffer *out, const json_t *value, size_t flags, struct pt_error *err) PT_MUST_USE;
+
+#endif
