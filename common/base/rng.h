@@ -6,12 +6,15 @@
 #ifndef PT_BASE_RNG_H
 #define PT_BASE_RNG_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct pt_rng {
     uint32_t state[624];
     unsigned next;
+    bool has_spare_normal; /* normals of short arrays come in pairs: the second one waits here */
+    double spare_normal;
 };
 
 void pt_rng_seed(struct pt_rng *rng, uint64_t seed); /* as torch.manual_seed: the low 32 bits count */
@@ -21,11 +24,12 @@ uint64_t pt_rng_u64(struct pt_rng *rng); /* two words, the first is the high hal
 float pt_rng_uniform(struct pt_rng *rng);
 /* 53 bits of two words, in [0, 1). */
 double pt_rng_uniform_double(struct pt_rng *rng);
-/* Uniform in [0, n), 0 < n <= 2^32: word mod n, as torch.randint on CPU. */
+/* Uniform in [0, n), 0 < n <= 2^32, as torch.randint on CPU: a word mod n, from n = 2^28 on two words mod n.
+ */
 uint32_t pt_rng_below(struct pt_rng *rng, uint64_t n);
 /* torch.randperm(n) on CPU. */
 void pt_rng_permutation(struct pt_rng *rng, uint64_t n, uint64_t *order);
-/* torch.randn(n) of f32 on CPU, both its ways (n < 16 and n >= 16). */
+/* torch.randn(n) of f32 on CPU, both its ways (n < 16 and n >= 16), equal to within the last bits. */
 void pt_rng_normal(struct pt_rng *rng, size_t n, float *values);
 
 #endif

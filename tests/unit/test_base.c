@@ -1,0 +1,118 @@
+/*
+ * Errors, buffers, hashes, threads: the rest of the lowest layer.
+ */
+#include "support.h"
+
+#include "base/buffer.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/hash.h"
+#include "base/memory.h"
+#include "base/threads.h"
+
+#include <errno.h>
+#include <string.h>
+
+static void the_first_failure_is_kept(void **state)
+{
+    (void)state;
+    struct pt_error err = {0};
+    assert_int_equal(pt_fail(&err, PT_BAD_INPUT, "record %d", 3), PT_BAD_INPUT);
+    assert_int_equal(pt_fail(&err, PT_FAILED, "later"), PT_BAD_INPUT);
+    errno = ENOSPC;
+    assert_int_equal(pt_fail_errno(&err, "later"), PT_BAD_INPUT);
+    assert_int_equal(pt_error_in(&err, "file %s", "x"), PT_BAD_INPUT);
+    assert_string_equal(err.message, "file x: record 3");
+    assert_int_equal(pt_error_hint(&err, "first"), PT_BAD_INPUT);
+    assert_int_equal(pt_error_hint(&err, "second"), PT_BAD_INPUT);
+    assert_string_equal(err.hint, "first");
+    struct pt_error other = {0};
+    errno = ENOSPC;
+    assert_int_equal(pt_fail_errno(&other, "out.bin"), PT_FAILED);
+    assert_string_equal(other.message, "out.bin: No space left on device");
+}
+
+static void buffers_grow_and_end_with_nul(void **state)
+{
+    (void)state;
+    struct pt_error err = {0};
+    struct pt_buffer buffer = {0};
+    for (int i = 0; i < 1000; i++)
+        assert_int_equal(pt_buffer_append_format(&buffer, &err, "%d,", i % 10), 0);
+    assert_int_equal(buffer.size, 2000);
+    assert_int_equal(strlen(buffer.data), 2000);
+    pt_buffer_clear(&buffer);
+    assert_int_equal(pt_buffer_append(&buffer, "a\0b", 3, &err), 0);
+    assert_memory_equal(buffer.data, "a\0b", 4);
+    pt_buffer_free(&buffer);
+    struct pt_words words = {0};
+    for (uint32_t i = 0; i < 1000; i++)
+        assert_int_equal(pt_words_push(&words, i, &err), 0);
+    assert_int_equal(words.n, 1000);
+    assert_int_equal(words.data[999], 999);
+    pt_words_free(&words);
+}
+
+static void products_that_overflow_are_noticed(void **state)
+{
+    (void)state;
+    uint64_t product = 0;
+    assert_true(pt_multiply(UINT32_MAX, UINT32_MAX, &product));
+    assert_false(pt_multiply(UINT64_C(1) << 32, UINT64_C(1) << 32, &product));
+    struct pt_error err = {0};
+    assert_null(pt_new_array(SIZE_MAX / 2, 4, &err));
+    assert_int_equal(err.status, PT_FAILED);
+    assert_true(pt_memory_available() > 0);
+}
+
+/* Values of the xxhash project's own command: xxhsum -H1 and -H2 of the same bytes. */
+static void hashes_are_the_published_ones(void **state)
+{
+    (void)state;
+    assert_true(pt_hash64("", 0, 0) == UINT64_C(0xef46db3751d8e999));
+    assert_true(pt_hash64("abc", 3, 0) == UINT64_C(0x44bc2cf5ad770999));
+    assert_string_equal(pt_fingerprint_of("", 0).text, "99aa06d3014798d86001c324468d497f");
+    assert_string_equal(pt_fingerprint_of("abc", 3).text, "06b05ab6733a618578af5f94892f3950");
+}
+
+static void a_running_hash_equals_the_whole(void **state)
+{
+    (void)state;
+    struct pt_error err = {0};
+    char bytes[5000];
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (char)(i * 7 + i / 256);
+    struct pt_hasher *hasher = pt_hasher_new(&err);
+    assert_non_null(hasher);
+    for (size_t at = 0, step = 1; at < sizeof bytes; at += step, step = step % 700 + 3) {
+        size_t left = sizeof bytes - at;
+        step = step < left ? step : left;
+        pt_hasher_add(hasher, bytes + at, step);
+    }
+    assert_string_equal(pt_hasher_result(hasher).text, pt_fingerprint_of(bytes, sizeof bytes).text);
+    pt_hasher_free(hasher);
+    pt_hasher_free(NULL);
+}
+
+static void threads_can_be_set(void **state)
+{
+    (void)state;
+    int available = pt_threads_available();
+    assert_true(available >= 1);
+    pt_threads_set(3);
+    assert_int_equal(pt_threads(), 3);
+    pt_threads_set(0);
+    assert_int_equal(pt_threads(), available);
+    double before = pt_clock_seconds();
+    assert_true(pt_clock_seconds() >= before);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_first_failure_is_kept),          cmocka_unit_test(buffers_grow_and_end_with_nul),
+        cmocka_unit_test(products_that_overflow_are_noticed), cmocka_unit_test(hashes_are_the_published_ones),
+        cmocka_unit_test(a_running_hash_equals_the_whole),    cmocka_unit_test(threads_can_be_set),
+    };
+    return cmocka_run_group_tests_name("base", tests, NULL, NULL);
+}
