@@ -1,6 +1,6 @@
 /*
- * What every tool shares: options, messages, exit codes, the closing ritual. A tool describes itself in a struct pt_tool, and its main
- * is one line: return pt_tool_main(&tool, argc, argv).
+ * What every tool shares: options, messages, exit codes, the closing ritual. A tool describes itself in a
+ * struct pt_tool, and its main is one line: return pt_tool_main(&tool, argc, argv).
  */
 #ifndef PT_CLI_TOOL_H
 #define PT_CLI_TOOL_H
@@ -38,13 +38,14 @@ struct pt_common {
 };
 
 struct pt_tool {
-    const char *name;      /* "pt-pack" */
-    const char *synopsis; /* of its arguments: "[FILE...]" */
+    const char *name;                         /* "pt-pack" */
+    const char *synopsis;                     /* of its arguments: "[FILE...]" */
     unsigned least_arguments, most_arguments; /* PT_ANY_NUMBER: no bound */
-    const char *summary;   /* one paragraph for --help; behind a \v examples and the manual's name */
+    const char *summary; /* one paragraph for --help; behind a \v examples; the manual's name is added */
     unsigned uses;
-    const struct argp_option *options; /* its own, ends with {0}; keys from PT_OPTION_KEYS on for those without a letter */
-    void *settings;                    /* its own, filled by set */
+    const struct argp_option
+        *options;   /* its own, ends with {0}; keys from PT_OPTION_KEYS on for those without a letter */
+    void *settings; /* its own, filled by set */
     /* One option of its own. PT_USAGE with a message for a bad value. */
     int (*set)(void *settings, int key, const char *argument, struct pt_error *err);
     /* Does the work. */
@@ -54,18 +55,23 @@ struct pt_tool {
 enum { PT_OPTION_KEYS = 0x1000, PT_ANY_NUMBER = 0x7fffffff };
 
 /*
- * Parses, installs the log sink and signal handlers, runs, prints "name: message" and "hint: ..." on failure and returns the exit code.
- * Standard output is checked at the end whatever the tool did with it.
+ * Parses, installs the log sink and signal handlers, runs, prints "name: message" and "hint: ..." on failure
+ * and returns the exit code (PT_USAGE without a hint adds a line that names --help). Standard output is
+ * checked at the end whatever the tool did with it. Progress: cli/progress.h. Ending tidily on SIGINT and
+ * SIGTERM: cli/signals.h.
  */
 int pt_tool_main(const struct pt_tool *tool, int argc, char **argv);
 
 /* Strict option values: the message names the option and the range. */
-int pt_option_u64(const char *option, const char *text, uint64_t low, uint64_t high, uint64_t *value, struct pt_error *err) PT_MUST_USE;
-int pt_option_double(const char *option, const char *text, double low, double high, double *value, struct pt_error *err) PT_MUST_USE;
+int pt_option_u64(const char *option, const char *text, uint64_t low, uint64_t high, uint64_t *value,
+                  struct pt_error *err) PT_MUST_USE;
+int pt_option_double(const char *option, const char *text, double low, double high, double *value,
+                     struct pt_error *err) PT_MUST_USE;
 int pt_option_size(const char *option, const char *text, uint64_t *bytes, struct pt_error *err) PT_MUST_USE;
 
 /* Opens common->output for binary data: a terminal is refused (PT_USAGE, the hint names the way out). */
-int pt_open_binary_output(struct pt_sink **sink, const struct pt_common *common, struct pt_error *err) PT_MUST_USE;
+int pt_open_binary_output(struct pt_sink **sink, const struct pt_common *common,
+                          struct pt_error *err) PT_MUST_USE;
 /* Refuses a terminal as standard input for binary data, where `path` is "-". */
 int pt_check_binary_input(const char *path, struct pt_error *err) PT_MUST_USE;
 

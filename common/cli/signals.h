@@ -1,0 +1,24 @@
+/*
+ * Signals: a tool that is told to die leaves no temporary file behind and dies of the signal, so that its
+ * parent sees why.
+ */
+#ifndef PT_CLI_SIGNALS_H
+#define PT_CLI_SIGNALS_H
+
+/* Called once at start by pt_tool_main. A signal that was ignored when the program started stays ignored,
+ * except SIGPIPE. */
+void pt_signals_start(void);
+
+/*
+ * For work that should end tidily: from now on the first SIGINT or SIGTERM is only noted
+ * (pt_signals_pending), the second is fatal at once. When the tool's run returns, pt_tool_main dies of a
+ * noted signal.
+ */
+void pt_signals_defer(void);
+/* The signal noted, or 0. */
+int pt_signals_pending(void);
+
+/* Dies of the signal noted, if there is one; otherwise returns. */
+void pt_signals_die_if_pending(void);
+
+#endif
