@@ -1,0 +1,48 @@
+/*
+ * How to continue a text: the fields of generation_config.json that we follow, with transformers' defaults
+ * (transformers, generation/configuration_utils.py) but for max_length, which is 256.
+ */
+#ifndef PT_GENERATE_SETTINGS_H
+#define PT_GENERATE_SETTINGS_H
+
+#include "base/error.h"
+#include "model/config.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { PT_MAX_EOS_IDS = 16 };
+
+struct pt_generation_settings {
+    bool greedy; /* take the best score; the warpers are left out, the processors stay */
+    /* Processors: greedy or not. */
+    double repetition_penalty;     /* 1: off */
+    uint64_t no_repeat_ngram_size; /* 0: off */
+    uint64_t min_length, min_new_tokens;
+    /* Warpers: sampling only, in this order. */
+    double temperature; /* above 0 */
+    uint64_t top_k;     /* 0: off */
+    double top_p;       /* 1: off */
+    double min_p;       /* 0: off */
+    double typical_p;   /* 1: off */
+    /* Ends. Lengths count real tokens; virtual ones never do. */
+    uint64_t max_length;     /* input and new tokens together */
+    uint64_t max_new_tokens; /* 0: max_length decides */
+    uint32_t eos_ids[PT_MAX_EOS_IDS];
+    size_t n_eos_ids;
+};
+
+/* The defaults for a model: its end-of-sequence id from config.json. */
+void pt_generation_defaults(struct pt_generation_settings *settings, const struct pt_config *config);
+/*
+ * What FOLDER/generation_config.json says, where there is one, on top. A field that asks for what we do not do (beam
+ * search, a list of bad words, ...) is PT_MISMATCH and named.
+ */
+int pt_generation_read(struct pt_generation_settings *settings, const char *folder, struct pt_error *err) PT_MUST_USE;
+/* True for an id that ends a text. */
+bool pt_generation_ends(const struct pt_generation_settings *settings, uint32_t id);
+/* How long a text that begins with n_input tokens may become: input and new tokens. */
+uint64_t pt_generation_limit(const struct pt_generation_settings *settings, size_t n_input);
+
+#endif
