@@ -1,7 +1,7 @@
 /*
- * Rows of scores are a few ten thousand long, so plain loops and one sort a row are enough: a step of the model costs
- * far more. Sums of probabilities are taken in double; the reference takes them in f32, which only matters for a
- * token that sits within 1e-6 of a threshold.
+ * Rows of scores are a few ten thousand long, so plain loops and one sort a row are enough: a step of the
+ * model costs far more. Sums of probabilities are taken in double; the reference takes them in f32, which
+ * only matters for a token that sits within 1e-6 of a threshold.
  */
 #include "generate/scores.h"
 
@@ -128,7 +128,8 @@ static void keep_top_k(uint64_t k, struct pt_scores_workspace *workspace, float 
             scores[i] = -INFINITY;
 }
 
-/* Removes from the least probable up, as long as what is removed has a probability of at most 1 - p together. */
+/* Removes from the least probable up, as long as what is removed has a probability of at most 1 - p together.
+ */
 static void keep_top_p(double p, struct pt_scores_workspace *workspace, float *scores)
 {
     size_t n = collect(workspace, scores);
@@ -183,7 +184,8 @@ static void keep_typical(double mass, struct pt_scores_workspace *workspace, flo
             scores[workspace->ranked[i].id] = -INFINITY;
 }
 
-void pt_scores_warp(const struct pt_generation_settings *settings, struct pt_scores_workspace *workspace, float *scores)
+void pt_scores_warp(const struct pt_generation_settings *settings, struct pt_scores_workspace *workspace,
+                    float *scores)
 {
     float temperature = (float)settings->temperature;
     if (temperature != 1)

@@ -1,6 +1,7 @@
 /*
- * One table of the numeric fields that we follow, one of the fields that must be off. Fields that are in neither
- * (ids of special tokens, cache and output options, version stamps) do not change which token comes next.
+ * One table of the numeric fields that we follow, one of the fields that must be off. Fields that are in
+ * neither (ids of special tokens, cache and output options, version stamps) do not change which token comes
+ * next.
  */
 #include "generate/settings.h"
 
@@ -138,7 +139,8 @@ static int add_eos_id(struct pt_generation_settings *settings, const json_t *val
     return PT_OK;
 }
 
-static int read_eos(struct pt_generation_settings *settings, const json_t *object, const char *name, struct pt_error *err)
+static int read_eos(struct pt_generation_settings *settings, const json_t *object, const char *name,
+                    struct pt_error *err)
 {
     const json_t *value = json_object_get(object, "eos_token_id");
     if (!value || json_is_null(value))
@@ -159,7 +161,8 @@ static int read_object(struct pt_generation_settings *settings, const json_t *ob
         return pt_fail(err, PT_BAD_INPUT, "%s: not a JSON object", name);
     bool sample = true, found;
     if (check_unsupported(object, name, err) || read_numbers(settings, object, name, err) ||
-        read_eos(settings, object, name, err) || pt_json_get_bool(object, "do_sample", name, &sample, &found, err))
+        read_eos(settings, object, name, err) ||
+        pt_json_get_bool(object, "do_sample", name, &sample, &found, err))
         return (int)err->status;
     settings->greedy = !sample;
     return PT_OK;

@@ -36,10 +36,11 @@ struct pt_generation_settings {
 /* The defaults for a model: its end-of-sequence id from config.json. */
 void pt_generation_defaults(struct pt_generation_settings *settings, const struct pt_config *config);
 /*
- * What FOLDER/generation_config.json says, where there is one, on top. A field that asks for what we do not do (beam
- * search, a list of bad words, ...) is PT_MISMATCH and named.
+ * What FOLDER/generation_config.json says, where there is one, on top. A field that asks for what we do not
+ * do (beam search, a list of bad words, ...) is PT_MISMATCH and named.
  */
-int pt_generation_read(struct pt_generation_settings *settings, const char *folder, struct pt_error *err) PT_MUST_USE;
+int pt_generation_read(struct pt_generation_settings *settings, const char *folder,
+                       struct pt_error *err) PT_MUST_USE;
 /* True for an id that ends a text. */
 bool pt_generation_ends(const struct pt_generation_settings *settings, uint32_t id);
 /* How long a text that begins with n_input tokens may become: input and new tokens. */
