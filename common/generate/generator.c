@@ -4,6 +4,7 @@
  */
 #include "generate/generator.h"
 
+#include "base/buffer.h"
 #include "base/hash.h"
 #include "base/memory.h"
 #include "generate/scores.h"
