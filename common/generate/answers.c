@@ -135,10 +135,9 @@ static int write_ready(struct pt_answers *answers, struct pt_error *err)
     return pt_sink_flush(answers->sink, err);
 }
 
-static int add_token(struct pt_answers *answers, struct answer *answer, uint32_t id, bool *stopped,
+static int add_token(struct pt_answers *answers, struct answer *answer, uint32_t id,
                      struct pt_error *err)
 {
-    *stopped = false;
     if (answers->options.form == PT_ANSWER_IDS &&
         pt_buffer_append_format(&answer->ready, err, answer->ids.n ? " %u" : "%u", id))
         return (int)err->status;
@@ -148,7 +147,7 @@ static int add_token(struct pt_answers *answers, struct answer *answer, uint32_t
         return PT_OK;
     struct pt_buffer unused = {0};
     struct pt_buffer *out = answers->options.form == PT_ANSWER_IDS ? &unused : &answer->ready;
-    int status = pt_text_stream_push(&answer->text, id, out, stopped, err);
+    int status = pt_text_stream_push(&answer->text, id, out, err);
     pt_buffer_free(&unused);
     return status;
 }
@@ -158,10 +157,9 @@ int pt_answers_take(void *context, size_t continuation, uint32_t id, enum pt_fin
 {
     struct pt_answers *answers = context;
     struct answer *answer = &answers->list[continuation];
-    bool stopped;
-    if (add_token(answers, answer, id, &stopped, err))
+    if (add_token(answers, answer, id, err))
         return (int)err->status;
-    if (stopped)
+    if (answer->text.stopped)
         *finish = PT_FINISH_STOP;
     answer->finish = *finish;
     if (*finish != PT_UNFINISHED && finish_answer(answers, continuation, err))

@@ -59,32 +59,28 @@ static int release(struct pt_text_stream *stream, size_t n, struct pt_buffer *ou
 }
 
 /* Hands out what is certain, or everything where no more text follows. */
-static int settle(struct pt_text_stream *stream, bool last, struct pt_buffer *out, bool *stopped,
-                  struct pt_error *err)
+static int settle(struct pt_text_stream *stream, bool last, struct pt_buffer *out, struct pt_error *err)
 {
     size_t stop = find_stop(stream);
-    *stopped = stop < stream->held.size;
-    size_t n = *stopped ? stop : last ? stream->held.size : stream->held.size - undecided(stream);
-    if (release(stream, n, out, err))
-        return (int)err->status;
-    if (*stopped)
-        pt_buffer_clear(&stream->held);
-    return PT_OK;
+    stream->stopped = stop < stream->held.size;
+    size_t n = stream->stopped ? stop : last ? stream->held.size : stream->held.size - undecided(stream);
+    return release(stream, n, out, err);
 }
 
-int pt_text_stream_push(struct pt_text_stream *stream, uint32_t id, struct pt_buffer *out, bool *stopped,
-                        struct pt_error *err)
+int pt_text_stream_push(struct pt_text_stream *stream, uint32_t id, struct pt_buffer *out, struct pt_error *err)
 {
-    *stopped = false;
+    if (stream->stopped)
+        return PT_OK;
     if (pt_decoder_push(stream->decoder, id, &stream->held, err))
         return (int)err->status;
-    return settle(stream, false, out, stopped, err);
+    return settle(stream, false, out, err);
 }
 
 int pt_text_stream_finish(struct pt_text_stream *stream, struct pt_buffer *out, struct pt_error *err)
 {
-    bool stopped;
+    if (stream->stopped)
+        return PT_OK;
     if (pt_decoder_finish(stream->decoder, &stream->held, err))
         return (int)err->status;
-    return settle(stream, true, out, &stopped, err);
+    return settle(stream, true, out, err);
 }

@@ -12,6 +12,7 @@ struct pt_text_stream {
     struct pt_decoder *decoder; /* owned */
     const char *const *stops;   /* [n_stops], borrowed */
     size_t n_stops;
+    bool stopped; /* a stop string came */
     struct pt_buffer held; /* decoded, but it may be the beginning of a stop string */
 };
 
@@ -21,7 +22,7 @@ void pt_text_stream_fini(struct pt_text_stream *stream);
 
 /* Appends to `out` what is certain after this id. *stopped: a stop string came; it and what follows is left
  * out. */
-int pt_text_stream_push(struct pt_text_stream *stream, uint32_t id, struct pt_buffer *out, bool *stopped,
+int pt_text_stream_push(struct pt_text_stream *stream, uint32_t id, struct pt_buffer *out,
                         struct pt_error *err) PT_MUST_USE;
 /* Appends what was held back. */
 int pt_text_stream_finish(struct pt_text_stream *stream, struct pt_buffer *out,
