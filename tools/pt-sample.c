@@ -3,6 +3,7 @@
  */
 #include "base/memory.h"
 #include "cli/tool.h"
+#include "fmt/json.h"
 #include "generate/answers.h"
 #include "generate/generator.h"
 #include "generate/inputs.h"
@@ -46,7 +47,7 @@ static const struct number_option {
     {"max-new-tokens", FIELD(max_new_tokens), false, 1, 1e9},
 #undef FIELD
 };
-enum { N_NUMBERS = sizeof numbers / sizeof *numbers };
+enum { N_NUMBERS = sizeof numbers / sizeof *numbers, MAX_LENGTH = 7, MAX_NEW_TOKENS = 8 };
 
 struct settings {
     const char *model, *prompt;
@@ -70,9 +71,12 @@ static const struct argp_option options[] = {
     {"temperature", OPTION_NUMBERS + 0, "T", 0, "Divide the scores by T", 0},
     {"top-k", OPTION_NUMBERS + 1, "K", 0, "Draw from the K best tokens; 0: from all (default 50)", 0},
     {"top-p", OPTION_NUMBERS + 2, "P", 0, "Draw from the best tokens that have probability P together", 0},
-    {"min-p", OPTION_NUMBERS + 3, "P", 0, "Leave out tokens with less than P times the best one's probability", 0},
-    {"typical-p", OPTION_NUMBERS + 4, "P", 0, "Draw from the most typical tokens that have probability P together", 0},
-    {"repetition-penalty", OPTION_NUMBERS + 5, "R", 0, "Divide (below 0: multiply) the scores of tokens in the text by R", 0},
+    {"min-p", OPTION_NUMBERS + 3, "P", 0,
+     "Leave out tokens with less than P times the best one's probability", 0},
+    {"typical-p", OPTION_NUMBERS + 4, "P", 0,
+     "Draw from the most typical tokens that have probability P together", 0},
+    {"repetition-penalty", OPTION_NUMBERS + 5, "R", 0,
+     "Divide (below 0: multiply) the scores of tokens in the text by R", 0},
     {"no-repeat-ngram-size", OPTION_NUMBERS + 6, "N", 0, "Never repeat N tokens in a row", 0},
     {"max-length", OPTION_NUMBERS + 7, "N", 0, "Tokens of text and continuation together (default 256)", 0},
     {"max-new-tokens", OPTION_NUMBERS + 8, "N", 0, "Tokens of the continuation, in place of --max-length", 0},
@@ -89,8 +93,10 @@ static int set_number(struct settings *settings, size_t i, const char *text, str
 {
     settings->given[i] = true;
     if (numbers[i].real)
-        return pt_option_double(numbers[i].name, text, numbers[i].low, numbers[i].high, &settings->reals[i], err);
-    return pt_option_u64(numbers[i].name, text, (uint64_t)numbers[i].low, (uint64_t)numbers[i].high, &settings->counts[i], err);
+        return pt_option_double(numbers[i].name, text, numbers[i].low, numbers[i].high, &settings->reals[i],
+                                err);
+    return pt_option_u64(numbers[i].name, text, (uint64_t)numbers[i].low, (uint64_t)numbers[i].high,
+                         &settings->counts[i], err);
 }
 
 static int add_stop(struct settings *settings, const char *text, struct pt_error *err)
@@ -109,17 +115,235 @@ static int set(void *context, int key, const char *argument, struct pt_error *er
     if (key >= OPTION_NUMBERS)
         return set_number(settings, (size_t)(key - OPTION_NUMBERS), argument, err);
     switch (key) {
-    case 'm': settings->model = argument; return PT_OK;
-    case 'p': settings->prompt = argument; return PT_OK;
-    case OPTION_CHAT: settings->chat = true; return PT_OK;
-    case OPTION_TEMPLATE: settings->template = argument; settings->chat = true; return PT_OK;
-    case OPTION_GREEDY: settings->greedy = true; return PT_OK;
-    case OPTION_STOP: return add_stop(settings, argument, err);
-    case OPTION_SEED: return pt_option_u64("seed", argument, 0, UINT64_MAX, &settings->seed, err);
-    case 'n': return pt_option_u64("samples", argument, 1, 1024, &settings->n_samples, err);
-    case OPTION_JSON: settings->json = true; return PT_OK;
-    case '0': settings->terminator = 0; return PT_OK;
-    case OPTION_INPUT_IDS: settings->input_ids = true; return PT_OK;
+    case 'm':
+        settings->model = argument;
+        return PT_OK;
+    case 'p':
+        settings->prompt = argument;
+        return PT_OK;
+    case OPTION_CHAT:
+        settings->chat = true;
+        return PT_OK;
+    case OPTION_TEMPLATE:
+        settings->template = argument;
+        settings->chat = true;
+        return PT_OK;
+    case OPTION_GREEDY:
+        settings->greedy = true;
+        return PT_OK;
+    case OPTION_STOP:
+        return add_stop(settings, argument, err);
+    case OPTION_SEED:
+        return pt_option_u64("seed", argument, 0, UINT64_MAX, &settings->seed, err);
+    case 'n':
+        return pt_option_u64("samples", argument, 1, 1024, &settings->n_samples, err);
+    case OPTION_JSON:
+        settings->json = true;
+        return PT_OK;
+    case '0':
+        settings->terminator = 0;
+        return PT_OK;
+    case OPTION_INPUT_IDS:
+        settings->input_ids = true;
+        return PT_OK;
     }
     return PT_OK;
+}
+
+/* Everything that a run opens, in the order of opening. */
+struct run {
+    const struct settings *settings;
+    const struct pt_common *common;
+    struct pt_generation_settings generation;
+    struct pt_model *model;
+    struct pt_tuned *tuned;
+    struct pt_math *math;
+    struct pt_engine *engine;
+    struct pt_tokenizer *tokenizer;
+    struct pt_template *template;
+    struct pt_source *source;
+    struct pt_inputs *inputs;
+    struct pt_generator *generator;
+    struct pt_sink *sink;
+    struct pt_answers *answers;
+};
+
+static void close_run(struct run *run)
+{
+    pt_answers_free(run->answers);
+    pt_sink_discard(run->sink);
+    pt_generator_close(run->generator);
+    pt_inputs_close(run->inputs);
+    pt_source_close(run->source);
+    pt_template_free(run->template);
+    pt_tokenizer_close(run->tokenizer);
+    pt_engine_close(run->engine);
+    pt_math_close(run->math);
+    pt_tuned_free(run->tuned);
+    pt_model_close(run->model);
+}
+
+/* The model's own settings, and the options on top. */
+static int choose_generation(struct run *run, struct pt_error *err)
+{
+    pt_generation_defaults(&run->generation, pt_model_config(run->model));
+    if (pt_generation_read(&run->generation, run->settings->model, err))
+        return (int)err->status;
+    for (size_t i = 0; i < N_NUMBERS; i++) {
+        char *field = (char *)&run->generation + numbers[i].field;
+        if (!run->settings->given[i])
+            continue;
+        if (numbers[i].real)
+            memcpy(field, &run->settings->reals[i], sizeof(double));
+        else
+            memcpy(field, &run->settings->counts[i], sizeof(uint64_t));
+    }
+    if (run->settings->given[MAX_LENGTH] && !run->settings->given[MAX_NEW_TOKENS])
+        run->generation.max_new_tokens = 0;
+    run->generation.greedy |= run->settings->greedy;
+    return PT_OK;
+}
+
+static int open_model(struct run *run, struct pt_error *err)
+{
+    const struct pt_common *common = run->common;
+    const struct pt_plugs *plugs = NULL;
+    if (pt_model_open(&run->model, run->settings->model, err) || choose_generation(run, err))
+        return (int)err->status;
+    if (run->settings->prompt &&
+        (pt_tuned_open(&run->tuned, run->settings->prompt, run->model, common->ignore_fingerprint, err) ||
+         pt_tuned_forward(run->tuned, &plugs, err)))
+        return (int)err->status;
+    struct pt_engine_options options = {.memory = common->memory};
+    if (pt_math_open(&run->math, common->math, pt_model_dtype(run->model), err) ||
+        pt_engine_open(&run->engine, run->model, run->math, plugs, &options, err))
+        return (int)err->status;
+    pt_log(PT_LOG_VERBOSE, "math: %s", pt_math_describe(run->math));
+    return PT_OK;
+}
+
+/* --template, else what the prompt was tuned with, else the default one. */
+static int open_template(struct run *run, struct pt_error *err)
+{
+    const char *text = run->tuned ? pt_tuned_metadata(run->tuned, "template") : NULL;
+    if (!run->settings->chat)
+        return PT_OK;
+    if (run->settings->template || !text)
+        return pt_template_named(&run->template, run->settings->template, err);
+    json_t *object;
+    if (pt_json_parse(&object, text, strlen(text), "the prompt's template", err))
+        return (int)err->status;
+    int status = pt_template_from_json(&run->template, object, err);
+    json_decref(object);
+    return status;
+}
+
+/* A prompt that was tuned on another tokenizer's ids is refused. */
+static int check_tokenizer(const struct run *run, struct pt_error *err)
+{
+    const char *tuned = run->tuned ? pt_tuned_metadata(run->tuned, "tokenizer") : NULL;
+    struct pt_fingerprint ours = pt_tokenizer_fingerprint(run->tokenizer);
+    if (!tuned || !*tuned || strcmp(tuned, ours.text) == 0 || run->common->ignore_fingerprint)
+        return PT_OK;
+    pt_fail(err, PT_MISMATCH, "%s: tuned with tokenizer %s, but %s has %s", run->settings->prompt, tuned,
+            run->settings->model, ours.text);
+    return pt_error_hint(err, "--ignore-fingerprint goes on");
+}
+
+static int open_inputs(struct run *run, struct pt_error *err)
+{
+    const struct pt_common *common = run->common;
+    if (!run->settings->input_ids && (pt_tokenizer_open(&run->tokenizer, run->settings->model, err) ||
+                                      check_tokenizer(run, err) || open_template(run, err)))
+        return (int)err->status;
+    if (!common->n_arguments && pt_source_open(&run->source, "-", err))
+        return (int)err->status;
+    struct pt_inputs_options options = {
+        .texts = common->arguments,
+        .n_texts = common->n_arguments,
+        .source = run->source,
+        .tokenizer = run->tokenizer,
+        .template = run->template,
+        .vocab_size = pt_model_config(run->model)->vocab_size,
+    };
+    return pt_inputs_open(&run->inputs, &options, err);
+}
+
+static int open_answers(struct run *run, struct pt_error *err)
+{
+    const struct settings *settings = run->settings;
+    struct pt_answers_options options = {
+        .form = settings->json        ? PT_ANSWER_JSON
+                : settings->input_ids ? PT_ANSWER_IDS
+                                      : PT_ANSWER_TEXT,
+        .terminator = settings->terminator,
+        .tokenizer = run->tokenizer,
+        .stops = settings->stops,
+        .n_stops = settings->n_stops,
+    };
+    if (pt_sink_open(&run->sink, run->common->output, err))
+        return (int)err->status;
+    return pt_answers_new(&run->answers, run->sink, &options, err);
+}
+
+static int answer_all(struct run *run, struct pt_error *err)
+{
+    /* A person at a terminal gets each answer before the next question. */
+    size_t batch = run->common->n_arguments || !isatty(STDIN_FILENO) ? BATCH : 1,
+           n_samples = run->settings->n_samples, n;
+    for (uint64_t first = 0;; first += n) {
+        if (pt_inputs_next(run->inputs, batch, &n, err))
+            return (int)err->status;
+        if (!n)
+            return PT_OK;
+        if (pt_answers_begin(run->answers, pt_inputs_texts(run->inputs), n, n_samples, first, err) ||
+            pt_generator_run(run->generator, pt_inputs_group(run->inputs), n, n_samples, first * n_samples,
+                             pt_answers_take, run->answers, err))
+            return (int)err->status;
+    }
+}
+
+static int do_run(struct run *run, struct pt_error *err)
+{
+    if (open_model(run, err) || open_inputs(run, err) || open_answers(run, err) ||
+        pt_generator_open(&run->generator, run->engine, pt_model_config(run->model), &run->generation,
+                          run->settings->seed, run->common->memory, err) ||
+        answer_all(run, err))
+        return (int)err->status;
+    struct pt_sink *sink = run->sink;
+    run->sink = NULL;
+    return pt_sink_commit(sink, err);
+}
+
+static int run(void *context, const struct pt_common *common, struct pt_error *err)
+{
+    struct run run = {.settings = context, .common = common};
+    if (!run.settings->model)
+        return pt_fail(err, PT_USAGE, "no model: -m MODEL is needed");
+    if (run.settings->input_ids && (run.settings->chat || run.settings->n_stops))
+        return pt_fail(err, PT_USAGE, "--input-ids does not go with --chat, --template or --stop");
+    int status = do_run(&run, err);
+    close_run(&run);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    struct settings settings = {.seed = 42, .n_samples = 1, .terminator = '\n'};
+    const struct pt_tool tool = {
+        .name = "pt-sample",
+        .synopsis = "[TEXT...]",
+        .most_arguments = PT_ANY_NUMBER,
+        .summary =
+            "Continue texts (arguments, or the lines of standard input) with a model and a tuned prompt.\v"
+            "Examples:\n"
+            "  pt-sample -m MODEL -p prompt.safetensors --chat 'What should I see in Chongqing?'\n"
+            "  pt-sample -m MODEL --greedy --json < questions.txt | jq -r .text",
+        .uses = PT_USES_THREADS | PT_USES_MATH | PT_USES_MEMORY | PT_USES_FINGERPRINT,
+        .options = options,
+        .settings = &settings,
+        .set = set,
+        .run = run,
+    };
+    return pt_tool_main(&tool, argc, argv);
 }

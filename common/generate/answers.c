@@ -135,8 +135,7 @@ static int write_ready(struct pt_answers *answers, struct pt_error *err)
     return pt_sink_flush(answers->sink, err);
 }
 
-static int add_token(struct pt_answers *answers, struct answer *answer, uint32_t id,
-                     struct pt_error *err)
+static int add_token(struct pt_answers *answers, struct answer *answer, uint32_t id, struct pt_error *err)
 {
     if (answers->options.form == PT_ANSWER_IDS &&
         pt_buffer_append_format(&answer->ready, err, answer->ids.n ? " %u" : "%u", id))

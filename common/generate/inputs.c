@@ -84,7 +84,8 @@ static int parse_ids(const char *text, uint64_t vocab_size, struct pt_words *ids
     for (char *word = strtok_r(copy, " \t,", &rest); word && !status; word = strtok_r(NULL, " \t,", &rest)) {
         uint64_t id;
         if (!pt_parse_u64(word, 0, vocab_size - 1, &id))
-            status = pt_fail(err, PT_BAD_INPUT, "'%.32s' is not a token id below %llu", word, (unsigned long long)vocab_size);
+            status = pt_fail(err, PT_BAD_INPUT, "'%.32s' is not a token id below %llu", word,
+                             (unsigned long long)vocab_size);
         else
             status = pt_words_push(ids, (uint32_t)id, err);
     }
@@ -92,8 +93,10 @@ static int parse_ids(const char *text, uint64_t vocab_size, struct pt_words *ids
     return status;
 }
 
-/* The prompt part of a template and a plain text get the special tokens in front, none behind: the text goes on. */
-static int encode(struct pt_inputs *inputs, const char *text, size_t n, struct pt_words *ids, struct pt_error *err)
+/* The prompt part of a template and a plain text get the special tokens in front, none behind: the text goes
+ * on. */
+static int encode(struct pt_inputs *inputs, const char *text, size_t n, struct pt_words *ids,
+                  struct pt_error *err)
 {
     if (!inputs->encoder)
         return parse_ids(text, inputs->options.vocab_size, ids, err);
@@ -109,8 +112,8 @@ static int encode(struct pt_inputs *inputs, const char *text, size_t n, struct p
     pt_buffer_free(&rendered);
     for (size_t i = 0; i < ids->n && !status; i++)
         if (ids->data[i] >= inputs->options.vocab_size)
-            status = pt_fail(err, PT_MISMATCH, "the tokenizer gives token %u, and the model has %llu", ids->data[i],
-                             (unsigned long long)inputs->options.vocab_size);
+            status = pt_fail(err, PT_MISMATCH, "the tokenizer gives token %u, and the model has %llu",
+                             ids->data[i], (unsigned long long)inputs->options.vocab_size);
     return status;
 }
 

@@ -1,6 +1,6 @@
 /*
- * The texts to continue, as tokens: from the command line or from the lines of a source, plain, in a template, or
- * given as ids.
+ * The texts to continue, as tokens: from the command line or from the lines of a source, plain, in a
+ * template, or given as ids.
  */
 #ifndef PT_GENERATE_INPUTS_H
 #define PT_GENERATE_INPUTS_H
@@ -23,10 +23,12 @@ struct pt_inputs_options {
 
 struct pt_inputs;
 
-int pt_inputs_open(struct pt_inputs **inputs, const struct pt_inputs_options *options, struct pt_error *err) PT_MUST_USE;
+int pt_inputs_open(struct pt_inputs **inputs, const struct pt_inputs_options *options,
+                   struct pt_error *err) PT_MUST_USE;
 void pt_inputs_close(struct pt_inputs *inputs);
 
-/* The next group of at most `most` inputs, 0 at the end. Borrowed until the next call, as is pt_inputs_text(i): the text of the group's input i as given. */
+/* The next group of at most `most` inputs, 0 at the end. Borrowed until the next call, as is
+ * pt_inputs_text(i): the text of the group's input i as given. */
 int pt_inputs_next(struct pt_inputs *inputs, size_t most, size_t *n, struct pt_error *err) PT_MUST_USE;
 const struct pt_generation_input *pt_inputs_group(const struct pt_inputs *inputs);
 const char *const *pt_inputs_texts(const struct pt_inputs *inputs);

@@ -67,7 +67,8 @@ static int settle(struct pt_text_stream *stream, bool last, struct pt_buffer *ou
     return release(stream, n, out, err);
 }
 
-int pt_text_stream_push(struct pt_text_stream *stream, uint32_t id, struct pt_buffer *out, struct pt_error *err)
+int pt_text_stream_push(struct pt_text_stream *stream, uint32_t id, struct pt_buffer *out,
+                        struct pt_error *err)
 {
     if (stream->stopped)
         return PT_OK;

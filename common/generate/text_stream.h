@@ -12,7 +12,7 @@ struct pt_text_stream {
     struct pt_decoder *decoder; /* owned */
     const char *const *stops;   /* [n_stops], borrowed */
     size_t n_stops;
-    bool stopped; /* a stop string came */
+    bool stopped;          /* a stop string came */
     struct pt_buffer held; /* decoded, but it may be the beginning of a stop string */
 };
 
