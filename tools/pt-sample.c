@@ -29,25 +29,37 @@ enum {
 enum { BATCH = 16, MAX_STOPS = 16 };
 
 /* Options that set a field of struct pt_generation_settings. */
-static const struct number_option {
+enum number {
+    TEMPERATURE,
+    TOP_K,
+    TOP_P,
+    MIN_P,
+    TYPICAL_P,
+    REPETITION_PENALTY,
+    NO_REPEAT_NGRAM_SIZE,
+    MAX_LENGTH,
+    MAX_NEW_TOKENS,
+    N_NUMBERS
+};
+
+static const struct {
     const char *name;
     size_t field;
     bool real;
     double low, high;
-} numbers[] = {
+} numbers[N_NUMBERS] = {
 #define FIELD(name) offsetof(struct pt_generation_settings, name)
-    {"temperature", FIELD(temperature), true, 1e-6, 1e6},
-    {"top-k", FIELD(top_k), false, 0, 1e9},
-    {"top-p", FIELD(top_p), true, 0, 1},
-    {"min-p", FIELD(min_p), true, 0, 1},
-    {"typical-p", FIELD(typical_p), true, 1e-6, 1},
-    {"repetition-penalty", FIELD(repetition_penalty), true, 1e-6, 1e6},
-    {"no-repeat-ngram-size", FIELD(no_repeat_ngram_size), false, 0, 1e9},
-    {"max-length", FIELD(max_length), false, 1, 1e9},
-    {"max-new-tokens", FIELD(max_new_tokens), false, 1, 1e9},
+    [TEMPERATURE] = {"temperature", FIELD(temperature), true, 1e-6, 1e6},
+    [TOP_K] = {"top-k", FIELD(top_k), false, 0, 1e9},
+    [TOP_P] = {"top-p", FIELD(top_p), true, 0, 1},
+    [MIN_P] = {"min-p", FIELD(min_p), true, 0, 1},
+    [TYPICAL_P] = {"typical-p", FIELD(typical_p), true, 1e-6, 1},
+    [REPETITION_PENALTY] = {"repetition-penalty", FIELD(repetition_penalty), true, 1e-6, 1e6},
+    [NO_REPEAT_NGRAM_SIZE] = {"no-repeat-ngram-size", FIELD(no_repeat_ngram_size), false, 0, 1e9},
+    [MAX_LENGTH] = {"max-length", FIELD(max_length), false, 1, 1e9},
+    [MAX_NEW_TOKENS] = {"max-new-tokens", FIELD(max_new_tokens), false, 1, 1e9},
 #undef FIELD
 };
-enum { N_NUMBERS = sizeof numbers / sizeof *numbers, MAX_LENGTH = 7, MAX_NEW_TOKENS = 8 };
 
 struct settings {
     const char *model, *prompt;
@@ -62,24 +74,28 @@ struct settings {
     uint64_t counts[N_NUMBERS];
 };
 
-static const struct argp_option options[] = {
+static const struct argp_option option_table[] = {
     {"model", 'm', "MODEL", 0, "Folder of the model (required)", 0},
     {"prompt", 'p', "PROMPT", 0, "Tuned prompt: a tensor file or a PEFT adapter", 0},
     {"chat", OPTION_CHAT, NULL, 0, "Put each text into the template that the prompt was tuned with", 0},
     {"template", OPTION_TEMPLATE, "NAME", 0, "Template for --chat in place of the prompt's", 0},
     {"greedy", OPTION_GREEDY, NULL, 0, "Always take the most probable token", 0},
-    {"temperature", OPTION_NUMBERS + 0, "T", 0, "Divide the scores by T", 0},
-    {"top-k", OPTION_NUMBERS + 1, "K", 0, "Draw from the K best tokens; 0: from all (default 50)", 0},
-    {"top-p", OPTION_NUMBERS + 2, "P", 0, "Draw from the best tokens that have probability P together", 0},
-    {"min-p", OPTION_NUMBERS + 3, "P", 0,
+    {"temperature", OPTION_NUMBERS + TEMPERATURE, "T", 0, "Divide the scores by T", 0},
+    {"top-k", OPTION_NUMBERS + TOP_K, "K", 0, "Draw from the K best tokens; 0: from all (default 50)", 0},
+    {"top-p", OPTION_NUMBERS + TOP_P, "P", 0, "Draw from the best tokens that have probability P together",
+     0},
+    {"min-p", OPTION_NUMBERS + MIN_P, "P", 0,
      "Leave out tokens with less than P times the best one's probability", 0},
-    {"typical-p", OPTION_NUMBERS + 4, "P", 0,
+    {"typical-p", OPTION_NUMBERS + TYPICAL_P, "P", 0,
      "Draw from the most typical tokens that have probability P together", 0},
-    {"repetition-penalty", OPTION_NUMBERS + 5, "R", 0,
+    {"repetition-penalty", OPTION_NUMBERS + REPETITION_PENALTY, "R", 0,
      "Divide (below 0: multiply) the scores of tokens in the text by R", 0},
-    {"no-repeat-ngram-size", OPTION_NUMBERS + 6, "N", 0, "Never repeat N tokens in a row", 0},
-    {"max-length", OPTION_NUMBERS + 7, "N", 0, "Tokens of text and continuation together (default 256)", 0},
-    {"max-new-tokens", OPTION_NUMBERS + 8, "N", 0, "Tokens of the continuation, in place of --max-length", 0},
+    {"no-repeat-ngram-size", OPTION_NUMBERS + NO_REPEAT_NGRAM_SIZE, "N", 0, "Never repeat N tokens in a row",
+     0},
+    {"max-length", OPTION_NUMBERS + MAX_LENGTH, "N", 0,
+     "Tokens of text and continuation together (default 256)", 0},
+    {"max-new-tokens", OPTION_NUMBERS + MAX_NEW_TOKENS, "N", 0,
+     "Tokens of the continuation, in place of --max-length", 0},
     {"stop", OPTION_STOP, "STRING", 0, "End a continuation before STRING (repeatable)", 0},
     {"seed", OPTION_SEED, "N", 0, "Seed of the draws (default 42)", 0},
     {"samples", 'n', "N", 0, "Continuations of each text (default 1)", 0},
@@ -340,7 +356,7 @@ int main(int argc, char **argv)
             "  pt-sample -m MODEL -p prompt.safetensors --chat 'What should I see in Chongqing?'\n"
             "  pt-sample -m MODEL --greedy --json < questions.txt | jq -r .text",
         .uses = PT_USES_THREADS | PT_USES_MATH | PT_USES_MEMORY | PT_USES_FINGERPRINT,
-        .options = options,
+        .options = option_table,
         .settings = &settings,
         .set = set,
         .run = run,
