@@ -1,0 +1,23 @@
+/*
+ * Reads what PEFT's save_pretrained wrote: a folder, or an archive of one, with adapter_config.json and
+ * adapter_model.safetensors or adapter_model.bin.
+ */
+#ifndef PT_TUNE_PEFT_READER_H
+#define PT_TUNE_PEFT_READER_H
+
+#include "fmt/tensors.h"
+#include "io/folder.h"
+
+/* What its tensors may take, in bytes. */
+#define PT_ADAPTER_LIMIT (UINT64_C(16) << 30)
+
+bool pt_peft_is_adapter(const struct pt_folder *folder);
+/*
+ * The tensors, with what the configuration says about them added to the metadata under the keys of tuned.h,
+ * and the configuration itself (owned by the caller). `path` is the folder's. The method named in it may be
+ * one that is not supported.
+ */
+int pt_peft_read(struct pt_tensors *set, json_t **config, const struct pt_folder *folder, const char *path,
+                 struct pt_error *err) PT_MUST_USE;
+
+#endif
