@@ -241,7 +241,7 @@ static int open_model(struct run *run, struct pt_error *err)
 /* --template, else what the prompt was tuned with, else the default one. */
 static int open_template(struct run *run, struct pt_error *err)
 {
-    const char *text = run->tuned ? pt_tuned_metadata(run->tuned, "template") : NULL;
+    const char *text = run->tuned ? pt_tuned_metadata(run->tuned, PT_KEY_TEMPLATE) : NULL;
     if (!run->settings->chat)
         return PT_OK;
     if (run->settings->template || !text)
@@ -257,7 +257,7 @@ static int open_template(struct run *run, struct pt_error *err)
 /* A prompt that was tuned on another tokenizer's ids is refused. */
 static int check_tokenizer(const struct run *run, struct pt_error *err)
 {
-    const char *tuned = run->tuned ? pt_tuned_metadata(run->tuned, "tokenizer") : NULL;
+    const char *tuned = run->tuned ? pt_tuned_metadata(run->tuned, PT_KEY_TOKENIZER_FINGERPRINT) : NULL;
     struct pt_fingerprint ours = pt_tokenizer_fingerprint(run->tokenizer);
     if (!tuned || !*tuned || strcmp(tuned, ours.text) == 0 || run->common->ignore_fingerprint)
         return PT_OK;
