@@ -1,22 +1,31 @@
 # The prompt-tuning tools. `make help` lists the targets.
 
-BUILD   := build
-CC      ?= cc
-CXX     ?= c++
-LAYERS  := base io fmt text math model generate tune cli
+BUILD  ?= build
+BIN    ?= bin
+CC     ?= cc
+CXX    ?= c++
+PREFIX ?= /usr/local
+CFLAGS ?= -O2 -g
+
+LAYERS   := base io fmt text math model generate tune cli
 PACKAGES := openblas jansson libarchive libpcre2-8 libutf8proc libxxhash sentencepiece
 
-WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
-CFLAGS   ?= -O2 -g
-ALL_CFLAGS = -std=gnu11 -Icommon $(WARNINGS) -fopenmp -D_GNU_SOURCE $(shell pkg-config --cflags $(PACKAGES)) $(CFLAGS)
-ALL_CXXFLAGS = -std=c++17 -Icommon -Wall -Wextra $(shell pkg-config --cflags $(PACKAGES)) -O2 -g
-LIBS      = -Wl,--as-needed $(shell pkg-config --libs $(PACKAGES)) -lstdc++ -lm -fopenmp
+# All cores, unless make was told otherwise (a -j on the command line wins).
+ifeq ($(MAKELEVEL),0)
+MAKEFLAGS += -j$(shell nproc 2>/dev/null || echo 2)
+endif
 
-SOURCES := $(wildcard $(LAYERS:%=common/%/*.c))
-SHIMS   := $(wildcard common/text/*.cc)
-OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o) $(SHIMS:%.cc=$(BUILD)/%.o)
-TOOLS   := $(patsubst tools/%.c,bin/%,$(wildcard tools/pt-*.c))
-UNIT    := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
+# ---------------------------------------------------------------------------------------------- flags
+
+# pkg-config is asked once, and only where something is compiled.
+PACKAGE_CFLAGS = $(eval PACKAGE_CFLAGS := $(shell pkg-config --cflags $(PACKAGES)))$(PACKAGE_CFLAGS)
+PACKAGE_LIBS   = $(eval PACKAGE_LIBS := $(shell pkg-config --libs $(PACKAGES)))$(PACKAGE_LIBS)
+
+WARNINGS     := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
+ALL_CFLAGS    = -std=gnu11 -Icommon $(WARNINGS) -fopenmp -D_GNU_SOURCE $(PACKAGE_CFLAGS) $(CPPFLAGS) $(CFLAGS)
+ALL_CXXFLAGS  = -std=c++17 -Icommon -Wall -Wextra $(PACKAGE_CFLAGS) $(CPPFLAGS) $(CXXFLAGS)
+CXXFLAGS     ?= $(CFLAGS)
+LIBS          = -Wl,--as-needed $(PACKAGE_LIBS) -lstdc++ -lm -fopenmp
 
 # A file per instruction set, chosen at run time.
 $(BUILD)/%_avx2.o: ISA := -mavx2 -mfma -mf16c
@@ -24,35 +33,158 @@ $(BUILD)/%_avx512.o: ISA := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -m
 $(BUILD)/%_avx512bf16.o: ISA := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512bf16 -mavx2 -mfma -mf16c
 $(BUILD)/%_amx.o: ISA := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512bf16 -mamx-tile -mamx-bf16 -mavx2 -mfma -mf16c
 
+# ---------------------------------------------------------------------------------------------- files
+
+SOURCES    := $(sort $(wildcard $(LAYERS:%=common/%/*.c)))
+SHIMS      := $(sort $(wildcard common/text/*.cc))
+OBJECTS    := $(SOURCES:%.c=$(BUILD)/%.o) $(SHIMS:%.cc=$(BUILD)/%.o)
+TOOLS      := $(patsubst tools/%.c,$(BIN)/%,$(sort $(wildcard tools/pt-*.c)))
+UNIT       := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(sort $(wildcard tests/unit/test_*.c)))
+HELPERS    := $(patsubst tests/helpers/%.c,$(BUILD)/helpers/%,$(sort $(wildcard tests/helpers/*.c)))
+FUZZERS    := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+TEST_FILES := $(sort $(wildcard tests/cli/*.bats)) tests/check-layers
+MANUALS    := $(sort $(wildcard man/*.[157]))
+
 all: $(TOOLS)
 
 $(BUILD)/libpt.a: $(OBJECTS)
-	rm -f $@
-	$(AR) rcs $@ $^
+	@rm -f $@
+	@echo "  AR  $@"
+	@$(AR) rcs $@ $^
 
-bin/%: $(BUILD)/tools/%.o $(BUILD)/libpt.a
+$(BIN)/%: $(BUILD)/tools/%.o $(BUILD)/libpt.a
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+	@echo "  LD  $@"
+	@$(CC) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) $(LIBS)
 
 $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libpt.a
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
+	@echo "  LD  $@"
+	@$(CC) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) $(LIBS) -lcmocka
 
-$(BUILD)/%.o: %.c
+$(BUILD)/helpers/%: $(BUILD)/tests/helpers/%.o
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(ISA) -MMD -MP -c -o $@ $<
+	@echo "  LD  $@"
+	@$(CC) $(LDFLAGS) -o $@ $<
 
-$(BUILD)/%.o: %.cc
+$(BUILD)/%.o: %.c $(BUILD)/settings
 	@mkdir -p $(@D)
-	$(CXX) $(ALL_CXXFLAGS) -MMD -MP -c -o $@ $<
+	@echo "  CC  $<"
+	@$(CC) $(ALL_CFLAGS) $(ISA) -MMD -MP -c -o $@ $<
+
+$(BUILD)/%.o: %.cc $(BUILD)/settings
+	@mkdir -p $(@D)
+	@echo "  CXX $<"
+	@$(CXX) $(ALL_CXXFLAGS) -MMD -MP -c -o $@ $<
+
+# Rewritten only when the way of building changes, which then builds everything anew.
+$(BUILD)/settings: FORCE
+	@make/packages missing build
+	@mkdir -p $(@D)
+	@echo '$(CC) $(CXX) $(ALL_CFLAGS) $(ALL_CXXFLAGS) $(LDFLAGS) $(LIBS)' >$@.new
+	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+
+-include $(OBJECTS:.o=.d) $(wildcard $(BUILD)/tools/*.d $(BUILD)/tests/*/*.d)
+
+# ---------------------------------------------------------------------------------------------- packages
+
+deps:
+	@make/packages install build
+
+check-deps:
+	@make/packages install build check
+
+# ---------------------------------------------------------------------------------------------- tests
+
+# Tests run from the root of the tree, with the tools in front of PATH.
+TEST_ENVIRONMENT = PATH="$(abspath $(BIN)):$$PATH" PT_HELPERS="$(abspath $(BUILD)/helpers)" PT_BUILD="$(abspath $(BUILD))" \
+	CMOCKA_MESSAGE_OUTPUT=TAP
+
+check:
+	@$(MAKE) --no-print-directory check-deps
+	@$(MAKE) --no-print-directory run-tests
+
+run-tests: all unit-programs $(HELPERS)
+	@$(TEST_ENVIRONMENT) prove -j2 --timer $(TEST_FILES) $(UNIT)
+
+unit-programs: $(UNIT)
 
 unit: $(UNIT)
-	for t in $(UNIT); do CMOCKA_MESSAGE_OUTPUT=TAP $$t || exit 1; done
+	@$(TEST_ENVIRONMENT) prove -j2 $(UNIT)
+
+demo:
+	@$(MAKE) --no-print-directory deps
+	@$(MAKE) --no-print-directory all
+	@PATH="$(abspath $(BIN)):$$PATH" examples/demo
+
+lint:
+	@make/packages missing build lint
+	@$(MAKE) --no-print-directory all
+	@PATH="$(abspath $(BIN)):$$PATH" tests/lint/run
+
+# Builds with other flags live in folders of their own.
+asan:
+	@$(MAKE) --no-print-directory BUILD=build-asan BIN=build-asan/bin LDFLAGS='-fsanitize=address,undefined' \
+	    CFLAGS='-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined' run-tests
+
+valgrind:
+	@$(MAKE) --no-print-directory BUILD=build-valgrind BIN=build-valgrind/bin CFLAGS='-O1 -g' unit-programs
+	@tests/lint/valgrind build-valgrind/unit/test_*
+
+coverage:
+	@rm -rf build-coverage
+	@$(MAKE) --no-print-directory BUILD=build-coverage BIN=build-coverage/bin CFLAGS='-O0 -g --coverage' \
+	    LDFLAGS=--coverage run-tests
+	@tests/lint/coverage build-coverage
+
+# libFuzzer, so clang; FUZZ_SECONDS is for each program.
+FUZZ_SECONDS ?= 30
+fuzz:
+	@$(MAKE) --no-print-directory BUILD=build-fuzz BIN=build-fuzz/bin CC=clang CXX=clang++ \
+	    CFLAGS='-O1 -g -fsanitize=fuzzer-no-link,address,undefined' LDFLAGS='-fsanitize=address,undefined' fuzz-programs
+	@tests/fuzz/run $(FUZZ_SECONDS) build-fuzz/fuzz
+
+fuzz-programs: $(FUZZERS)
+
+$(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/libpt.a
+	@mkdir -p $(@D)
+	@$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $(filter %.o %.a,$^) $(LIBS)
+
+bench-peft: all
+	@PATH="$(abspath $(BIN)):$$PATH" tests/bench-peft/run
+
+# ---------------------------------------------------------------------------------------------- installing
+
+install: all
+	@make/install "$(DESTDIR)" "$(PREFIX)" "$(BUILD)" "$(BIN)"
+
+uninstall:
+	@make/install --remove "$(DESTDIR)" "$(PREFIX)"
 
 clean:
-	rm -rf build build-* bin
+	rm -rf build build-asan build-valgrind build-coverage build-fuzz bin
 
-.PHONY: all unit clean
+# ---------------------------------------------------------------------------------------------- help
+
+help:
+	@sed -n 's/^#: //p' Makefile
+
+#: make               builds the tools into bin/
+#: make demo          installs what building needs, builds, tunes a prompt for the model in examples/ and shows it
+#: make check         installs what testing needs, builds, runs every test
+#: make deps          installs the packages that building needs (apt)
+#: make check-deps    installs the packages that building and testing need (apt)
+#: make install       PREFIX=/usr/local DESTDIR=: tools, manual pages, library and headers
+#: make uninstall     takes them away again
+#: make lint          format, order of includes, manual pages, spelling of options, length of functions
+#: make asan          the tests with the address and undefined-behaviour sanitizers, in build-asan/
+#: make valgrind      the unit tests under valgrind, in build-valgrind/
+#: make coverage      the tests with gcov, and lines executed a file, in build-coverage/
+#: make fuzz          fuzzing of everything that reads files (clang), in build-fuzz/; FUZZ_SECONDS=30
+#: make bench-peft    an update at the 1.4B shape, ours and PEFT's in turn (installs PEFT into a folder of its own)
+#: make clean         removes everything built
+
+.PHONY: all deps check-deps check run-tests unit unit-programs demo lint asan valgrind coverage fuzz fuzz-programs \
+        bench-peft install uninstall clean help FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
