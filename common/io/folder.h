@@ -1,6 +1,6 @@
 /*
- * A folder of small files, or a tar or zip archive of one (a single top-level folder inside it is looked through).
- * Written ones appear at once: under a temporary name first, then renamed.
+ * A folder of small files, or a tar or zip archive of one (a single top-level folder inside it is looked
+ * through). Written ones appear at once: under a temporary name first, then renamed.
  */
 #ifndef PT_IO_FOLDER_H
 #define PT_IO_FOLDER_H
@@ -24,9 +24,10 @@ struct pt_folder_file {
     const void *bytes; /* borrowed */
     size_t n;
 };
-/* Writes a folder, or with a path that ends in ".tar" an archive (no time stamps, so equal files give equal bytes). Replaces an
- * older one of ours only after the new one is complete; a target folder that holds anything that is not among
- * `files` is refused. */
-int pt_folder_write(const char *path, const struct pt_folder_file *files, size_t n, struct pt_error *err) PT_MUST_USE;
+/* Writes a folder, or with a path that ends in ".tar" an archive (no time stamps, so equal files give equal
+ * bytes). Replaces an older one of ours only after the new one is complete; a target folder that holds
+ * anything that is not among `files` is refused. */
+int pt_folder_write(const char *path, const struct pt_folder_file *files, size_t n,
+                    struct pt_error *err) PT_MUST_USE;
 
 #endif

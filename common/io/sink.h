@@ -22,7 +22,8 @@ const void *pt_sink_memory(const struct pt_sink *sink, size_t *n);
 
 int pt_sink_write(struct pt_sink *sink, const void *bytes, size_t n, struct pt_error *err) PT_MUST_USE;
 int pt_sink_flush(struct pt_sink *sink, struct pt_error *err) PT_MUST_USE;
-/* Flushes, syncs, renames, closes: in that order. The sink is gone afterwards, also on failure (which removes the temporary file). */
+/* Flushes, syncs, renames, closes: in that order. The sink is gone afterwards, also on failure (which removes
+ * the temporary file). */
 int pt_sink_commit(struct pt_sink *sink, struct pt_error *err) PT_MUST_USE;
 /* Removes the temporary file and frees the sink; NULL is allowed. */
 void pt_sink_discard(struct pt_sink *sink);

@@ -1,10 +1,11 @@
 /*
- * Where bytes come from: a file, standard input, a member of an archive, memory. gzip, xz and zstd are undone on
- * the way, told by content. Archives are tar (compressed or not) and zip.
+ * Where bytes come from: a file, standard input, a member of an archive, memory. gzip, xz and zstd are undone
+ * on the way, told by content. Archives are tar (compressed or not) and zip.
  *
  * A path is: "-" for standard input; a file; an archive that holds exactly one regular file; or
- * "ARCHIVE:MEMBER" where ARCHIVE exists and "ARCHIVE:MEMBER" does not. Errors are sticky: once a read fails all later ones fail
- * with the same message. Decompressed output beyond a ratio of 1000:1 once past 1 GiB is refused.
+ * "ARCHIVE:MEMBER" where ARCHIVE exists and "ARCHIVE:MEMBER" does not. Errors are sticky: once a read fails
+ * all later ones fail with the same message. Decompressed output beyond a ratio of 1000:1 once past 1 GiB is
+ * refused.
  */
 #ifndef PT_IO_SOURCE_H
 #define PT_IO_SOURCE_H
@@ -25,21 +26,26 @@ int pt_source_open_memory(struct pt_source **source, const char *name, const voi
 void pt_source_close(struct pt_source *source); /* NULL is allowed */
 
 /* Up to n bytes; *got < n only at the end. */
-int pt_source_read(struct pt_source *source, void *bytes, size_t n, size_t *got, struct pt_error *err) PT_MUST_USE;
+int pt_source_read(struct pt_source *source, void *bytes, size_t n, size_t *got,
+                   struct pt_error *err) PT_MUST_USE;
 /* Exactly n bytes: an earlier end is PT_BAD_INPUT and names the offset and `what` was being read. */
 int pt_source_read_exactly(struct pt_source *source, void *bytes, size_t n, const char *what,
                            struct pt_error *err) PT_MUST_USE;
 /* Everything that is left, at most `limit` bytes (more is PT_BAD_INPUT). */
-int pt_source_read_all(struct pt_source *source, uint64_t limit, struct pt_buffer *out, struct pt_error *err) PT_MUST_USE;
-/* What comes next without taking it: up to n (at most 64 KiB) bytes, fewer only at the end. The pointer lives until the next call. */
-int pt_source_peek(struct pt_source *source, size_t n, const void **bytes, size_t *got, struct pt_error *err) PT_MUST_USE;
+int pt_source_read_all(struct pt_source *source, uint64_t limit, struct pt_buffer *out,
+                       struct pt_error *err) PT_MUST_USE;
+/* What comes next without taking it: up to n (at most 64 KiB) bytes, fewer only at the end. The pointer lives
+ * until the next call. */
+int pt_source_peek(struct pt_source *source, size_t n, const void **bytes, size_t *got,
+                   struct pt_error *err) PT_MUST_USE;
 
-uint64_t pt_source_offset(const struct pt_source *source); /* bytes handed out so far */
+uint64_t pt_source_offset(const struct pt_source *source);  /* bytes handed out so far */
 const char *pt_source_name(const struct pt_source *source); /* for messages: the path, or "standard input" */
 
 /*
- * The paths that pt_source_open takes for each regular file in `path`: itself, or ARCHIVE:MEMBER for each member
- * in the archive's order (AppleDouble and directory entries left out). Strings and array are owned by the caller.
+ * The paths that pt_source_open takes for each regular file in `path`: itself, or ARCHIVE:MEMBER for each
+ * member in the archive's order (AppleDouble and directory entries left out). Strings and array are owned by
+ * the caller.
  */
 int pt_source_expand(const char *path, char ***paths, size_t *n, struct pt_error *err) PT_MUST_USE;
 

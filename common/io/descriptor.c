@@ -1,0 +1,66 @@
+/*
+ * System calls repeated until they have done what was asked, or really failed.
+ */
+#include "io/descriptor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <unistd.h>
+
+enum { FIRST_FREE = 3 };
+
+int pt_descriptor_duplicate(int descriptor)
+{
+    return fcntl(descriptor, F_DUPFD_CLOEXEC, FIRST_FREE);
+}
+
+int pt_descriptor_open(const char *path, int flags, mode_t mode)
+{
+    int descriptor;
+    do
+        descriptor = open(path, flags | O_CLOEXEC, mode);
+    while (descriptor < 0 && errno == EINTR);
+    if (descriptor < 0 || descriptor >= FIRST_FREE)
+        return descriptor;
+    int higher = pt_descriptor_duplicate(descriptor), reason = errno;
+    close(descriptor);
+    errno = reason;
+    return higher;
+}
+
+/* Whether a failed call is to be made again, after waiting where the descriptor is non-blocking. */
+static int again(int descriptor, short event)
+{
+    if (errno == EINTR)
+        return 1;
+    if (errno != EAGAIN && errno != EWOULDBLOCK)
+        return 0;
+    struct pollfd wait = {.fd = descriptor, .events = event};
+    return poll(&wait, 1, -1) >= 0 || errno == EINTR;
+}
+
+ssize_t pt_descriptor_read(int descriptor, void *bytes, size_t n)
+{
+    for (;;) {
+        ssize_t got = read(descriptor, bytes, n);
+        if (got >= 0 || !again(descriptor, POLLIN))
+            return got;
+    }
+}
+
+int pt_descriptor_write(int descriptor, const void *bytes, size_t n)
+{
+    const char *from = bytes;
+    while (n) {
+        ssize_t written = write(descriptor, from, n);
+        if (written < 0) {
+            if (!again(descriptor, POLLOUT))
+                return -1;
+            continue;
+        }
+        from += written;
+        n -= (size_t)written;
+    }
+    return 0;
+}

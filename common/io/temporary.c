@@ -1,0 +1,160 @@
+/*
+ * The list is a fixed array of atomic pointers, so that a signal handler sees either a whole path or none. A
+ * folder comes into it before the files inside it and is removed after them.
+ */
+#include "io/temporary.h"
+
+#include "base/memory.h"
+#include "io/descriptor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { SLOTS = 256, NO_SLOT = -1, ATTEMPTS = 10000 };
+
+static _Atomic(char *) paths_to_remove[SLOTS];
+
+/* Puts the path at the end of the list. A slot behind the last one in use keeps the order of creation. */
+static int take_slot(char *path)
+{
+    int slot = SLOTS;
+    while (slot > 0 && !atomic_load(&paths_to_remove[slot - 1]))
+        slot--;
+    if (slot == SLOTS)
+        return NO_SLOT;
+    atomic_store(&paths_to_remove[slot], path);
+    return slot;
+}
+
+void pt_temporaries_remove(void)
+{
+    for (int slot = SLOTS - 1; slot >= 0; slot--) {
+        char *path = atomic_exchange(&paths_to_remove[slot], NULL);
+        if (path && unlink(path) && (errno == EISDIR || errno == EPERM))
+            rmdir(path);
+    }
+}
+
+static void release(struct pt_temporary *temporary)
+{
+    if (temporary->path && temporary->slot != NO_SLOT)
+        atomic_store(&paths_to_remove[temporary->slot], NULL);
+    free(temporary->path);
+    free(temporary->target);
+    *temporary = (struct pt_temporary){.slot = NO_SLOT};
+}
+
+/* Where the last component of the path begins. */
+static size_t folder_length(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? (size_t)(slash - path) + 1 : 0;
+}
+
+static char *resolve_target(const char *target, struct pt_error *err)
+{
+    struct stat status;
+    if (lstat(target, &status) || !S_ISLNK(status.st_mode))
+        return pt_new_string(target, err);
+    char *resolved = realpath(target, NULL);
+    if (!resolved)
+        pt_fail_errno(err, "%s", target);
+    return resolved;
+}
+
+/* Tries names until `create` does not find its name taken. Returns what it returned. */
+static int create_beside(struct pt_temporary *temporary, const char *target,
+                         int (*create)(const char *, mode_t), mode_t mode, struct pt_error *err)
+{
+    static atomic_uint counter;
+    *temporary = (struct pt_temporary){.slot = NO_SLOT};
+    temporary->target = resolve_target(target, err);
+    if (!temporary->target)
+        return -1;
+    int length = (int)folder_length(temporary->target), result = -1;
+    for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
+        free(temporary->path);
+        temporary->path = pt_new_format(err, "%.*s.pt-%ld-%u", length, temporary->target, (long)getpid(),
+                                        atomic_fetch_add(&counter, 1));
+        if (!temporary->path)
+            break;
+        result = create(temporary->path, mode);
+        if (result >= 0 || errno != EEXIST)
+            break;
+    }
+    if (result < 0) {
+        pt_fail_errno(err, "%s", target);
+        release(temporary);
+        return -1;
+    }
+    temporary->slot = take_slot(temporary->path);
+    if (temporary->slot == NO_SLOT)
+        pt_fail(err, PT_FAILED, "%s: too many files are being written", target);
+    return result;
+}
+
+static int create_file(const char *path, mode_t mode)
+{
+    return pt_descriptor_open(path, O_WRONLY | O_CREAT | O_EXCL, mode);
+}
+
+int pt_temporary_file(struct pt_temporary *temporary, const char *target, int *descriptor,
+                      struct pt_error *err)
+{
+    *descriptor = create_beside(temporary, target, create_file, 0666, err);
+    struct stat old;
+    bool replaces = *descriptor >= 0 && !stat(temporary->target, &old);
+    if (!err->status && replaces && fchmod(*descriptor, old.st_mode & 0777))
+        pt_fail_errno(err, "%s", target);
+    if (err->status && *descriptor >= 0) {
+        close(*descriptor);
+        pt_temporary_discard(temporary);
+    }
+    return (int)err->status;
+}
+
+int pt_temporary_folder(struct pt_temporary *temporary, const char *target, struct pt_error *err)
+{
+    if (create_beside(temporary, target, mkdir, 0777, err) >= 0 && err->status)
+        pt_temporary_discard(temporary);
+    return (int)err->status;
+}
+
+int pt_sync_folder_of(const char *path, struct pt_error *err)
+{
+    char *folder = pt_new_format(err, "%.*s.", (int)folder_length(path), path);
+    if (!folder)
+        return (int)err->status;
+    int descriptor = pt_descriptor_open(folder, O_RDONLY | O_DIRECTORY, 0);
+    /* Some file systems cannot sync a folder (EINVAL), and a folder may be writable but not readable
+     * (EACCES). */
+    if (descriptor >= 0 && fsync(descriptor) && errno != EINVAL)
+        pt_fail_errno(err, "%s", path);
+    if (descriptor >= 0)
+        close(descriptor);
+    free(folder);
+    return (int)err->status;
+}
+
+int pt_temporary_commit(struct pt_temporary *temporary, struct pt_error *err)
+{
+    if (rename(temporary->path, temporary->target))
+        return pt_fail_errno(err, "%s", temporary->target);
+    int status = pt_sync_folder_of(temporary->target, err);
+    release(temporary);
+    return status;
+}
+
+void pt_temporary_discard(struct pt_temporary *temporary)
+{
+    if (temporary->path && unlink(temporary->path) && (errno == EISDIR || errno == EPERM))
+        rmdir(temporary->path);
+    release(temporary);
+}
