@@ -8,7 +8,7 @@ PREFIX ?= /usr/local
 CFLAGS ?= -O2 -g
 
 LAYERS   := base io fmt text math model generate tune cli
-PACKAGES := openblas jansson libarchive libpcre2-8 libutf8proc libxxhash sentencepiece
+PACKAGES := openblas jansson libarchive zlib libpcre2-8 libutf8proc libxxhash sentencepiece
 
 # All cores, unless make was told otherwise (a -j on the command line wins).
 ifeq ($(MAKELEVEL),0)

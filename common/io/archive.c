@@ -14,6 +14,7 @@
 #include <archive_entry.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <locale.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -24,6 +25,7 @@ enum { BLOCK_BYTES = 64 * 1024, MOST_RETRIES = 10 };
 struct pt_archive {
     struct archive *library;
     struct pt_source *source; /* owned; NULL for zip */
+    locale_t utf8;            /* or 0: in which libarchive is called */
     int descriptor;           /* zip only, else -1 */
     uint64_t file_bytes;      /* zip only */
     char *name;               /* owned: for messages */
@@ -85,6 +87,7 @@ static struct pt_archive *new_archive(const char *name, struct pt_source *source
     }
     archive->source = source;
     archive->descriptor = -1;
+    archive->utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
     archive->library = archive_read_new();
     archive->name = pt_new_string(name, err);
     if (!archive->library || !archive->name) {
@@ -101,6 +104,8 @@ void pt_archive_close(struct pt_archive *archive)
         return;
     archive_read_free(archive->library);
     pt_source_close(archive->source);
+    if (archive->utf8)
+        freelocale(archive->utf8);
     if (archive->descriptor >= 0)
         close(archive->descriptor);
     free(archive->name);
@@ -157,8 +162,6 @@ int pt_archive_open_tar(struct pt_archive **archive, struct pt_source *tar, stru
     if (!*archive)
         return (int)err->status;
     archive_read_support_format_tar((*archive)->library);
-    archive_read_set_options((*archive)->library,
-                             "hdrcharset=BINARY"); /* names are bytes, whatever the locale */
     if (begin(*archive, err) != ARCHIVE_OK) {
         pt_archive_close(*archive);
         *archive = NULL;
@@ -176,7 +179,6 @@ static int open_zip_file(struct pt_archive *archive, const char *path, struct pt
         return pt_fail(err, PT_MISMATCH, "%s: a zip archive can be read from a regular file only", path);
     archive->file_bytes = (uint64_t)status.st_size;
     archive_read_support_format_zip_seekable(archive->library);
-    archive_read_set_options(archive->library, "hdrcharset=BINARY");
     settle(archive, archive_read_open_fd(archive->library, archive->descriptor, BLOCK_BYTES), "opening it",
            err);
     return (int)err->status;
@@ -196,8 +198,6 @@ int pt_archive_open_zip(struct pt_archive **archive, const char *path, struct pt
 static const char *entry_name(struct archive_entry *entry)
 {
     const char *name = archive_entry_pathname(entry);
-    if (!name)
-        name = archive_entry_pathname_utf8(entry);
     while (name && name[0] == '.' && name[1] == '/')
         name += 2;
     return name;
@@ -216,6 +216,20 @@ static bool is_wanted(struct archive_entry *entry, const char *name)
            !is_companion(name);
 }
 
+/*
+ * libarchive turns names into the locale's encoding, and drops those that do not fit into it. Programs here
+ * never set a locale, so for this one call, and this thread alone, it is one in which names are UTF-8, that
+ * is, stay as they are.
+ */
+static int next_header(struct pt_archive *archive, struct archive_entry **entry)
+{
+    locale_t previous = archive->utf8 ? uselocale(archive->utf8) : (locale_t)0;
+    int result = archive_read_next_header(archive->library, entry);
+    if (archive->utf8)
+        uselocale(previous);
+    return result;
+}
+
 int pt_archive_next(struct pt_archive *archive, const char **name, struct pt_error *err)
 {
     *name = NULL;
@@ -223,7 +237,7 @@ int pt_archive_next(struct pt_archive *archive, const char **name, struct pt_err
     archive->member = NULL;
     for (int retries = 0; retries < MOST_RETRIES;) {
         struct archive_entry *entry;
-        int result = archive_read_next_header(archive->library, &entry);
+        int result = next_header(archive, &entry);
         if (result == ARCHIVE_RETRY) {
             retries++;
             continue;

@@ -269,7 +269,7 @@ static int expand(struct paths *paths, const char *path, struct pt_error *err)
         return pt_fail_errno(err, "%s", path);
     if (!S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode)) /* a pipe can be read once only */
         return add_path(paths, pt_new_string(path, err), err);
-    struct pt_source *source;
+    struct pt_source *source = NULL;
     struct pt_archive *archive = NULL;
     if (!open_file(&source, path, err) && !open_archive(&archive, &source, path, err)) {
         if (archive)
