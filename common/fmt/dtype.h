@@ -8,8 +8,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* In the order in which safetensors sorts them (files begin with the last). */
 enum pt_dtype {
-    PT_BOOL, PT_U8, PT_I8, PT_U16, PT_I16, PT_F16, PT_BF16, PT_I32, PT_U32, PT_F32, PT_F64, PT_I64, PT_U64,
+    PT_BOOL, PT_U8, PT_I8, PT_I16, PT_U16, PT_F16, PT_BF16, PT_I32, PT_U32, PT_F32, PT_F64, PT_I64, PT_U64,
     PT_DTYPES,
     PT_DTYPE_UNKNOWN = -1,
 };

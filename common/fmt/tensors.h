@@ -27,7 +27,7 @@ struct pt_tensor {
 
 struct pt_tensors {
     struct pt_tensor *tensors; /* owned, in the file's order */
-    size_t n;
+    size_t n, capacity;
     json_t *metadata; /* owned object of strings, or NULL: safetensors' __metadata__ */
     struct pt_tensors_storage *storage; /* owned: mappings and heap blocks behind the tensors */
     char *name; /* owned: the path, for messages */
@@ -40,7 +40,7 @@ const char *pt_tensors_metadata(const struct pt_tensors *set, const char *key);
 /* Adds a tensor; `data` stays owned by the caller unless it was given to the set by pt_tensors_keep. */
 int pt_tensors_add(struct pt_tensors *set, const char *name, enum pt_dtype dtype, unsigned rank,
                    const uint64_t *shape, const void *data, struct pt_error *err) PT_MUST_USE;
-/* Gives the set a heap block to free(), or a mapping to unmap. */
+/* Gives the set a heap block to free(), or a mapping to unmap. On failure it stays the caller's. */
 int pt_tensors_keep(struct pt_tensors *set, void *heap_block, struct pt_error *err) PT_MUST_USE;
 struct pt_map;
 int pt_tensors_keep_map(struct pt_tensors *set, const struct pt_map *map, struct pt_error *err) PT_MUST_USE;

@@ -1,0 +1,122 @@
+/*
+ * Strict loading: jansson does the parsing, this adds the place of a fault, the byte order mark, and names a
+ * Git-LFS pointer for what it is.
+ */
+#include "fmt/json.h"
+
+#include "io/source.h"
+
+#include <math.h>
+#include <string.h>
+
+static const char lfs_first_line[] = "version https://git-lfs";
+static const char byte_order_mark[] = "\xef\xbb\xbf";
+
+bool pt_is_lfs_pointer(const void *bytes, size_t n)
+{
+    return n >= sizeof lfs_first_line - 1 && !memcmp(bytes, lfs_first_line, sizeof lfs_first_line - 1);
+}
+
+int pt_refuse_lfs_pointer(const char *name, struct pt_error *err)
+{
+    pt_fail(err, PT_BAD_INPUT, "%s: a Git-LFS pointer, not the file itself", name);
+    return pt_error_hint(err, "fetch it with: git lfs pull");
+}
+
+int pt_json_parse(json_t **value, const char *text, size_t n, const char *name, struct pt_error *err)
+{
+    *value = NULL;
+    if (pt_is_lfs_pointer(text, n))
+        return pt_refuse_lfs_pointer(name, err);
+    size_t mark = sizeof byte_order_mark - 1;
+    if (n >= mark && !memcmp(text, byte_order_mark, mark)) {
+        text += mark;
+        n -= mark;
+    }
+    if (n == 0)
+        return pt_fail(err, PT_BAD_INPUT, "%s: empty, where JSON was expected", name);
+    json_error_t error;
+    *value = json_loadb(text, n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
+    if (!*value)
+        return pt_fail(err, json_error_code(&error) == json_error_out_of_memory ? PT_FAILED : PT_BAD_INPUT,
+                       "%s: line %d, column %d: not JSON: %s", name, error.line, error.column, error.text);
+    return PT_OK;
+}
+
+int pt_json_load(json_t **value, const char *path, struct pt_error *err)
+{
+    *value = NULL;
+    struct pt_source *source = NULL;
+    struct pt_buffer text = {0};
+    if (pt_source_open(&source, path, err) || pt_source_read_all(source, PT_JSON_LIMIT, &text, err))
+        goto out;
+    (void)!pt_json_parse(value, text.data, text.size, pt_source_name(source), err);
+out:
+    pt_source_close(source);
+    pt_buffer_free(&text);
+    return (int)err->status;
+}
+
+/* The value of a key, or NULL where it is absent or null. */
+static const json_t *present(const json_t *object, const char *key)
+{
+    const json_t *field = json_object_get(object, key);
+    return json_is_null(field) ? NULL : field;
+}
+
+static int wrong(const char *where, const char *key, const char *wanted, struct pt_error *err)
+{
+    return pt_fail(err, PT_BAD_INPUT, "%s: \"%s\" must be %s", where, key, wanted);
+}
+
+int pt_json_get_u64(const json_t *object, const char *key, const char *where, uint64_t *value, bool *found,
+                    struct pt_error *err)
+{
+    const json_t *field = present(object, key);
+    *found = field != NULL;
+    if (!field)
+        return PT_OK;
+    if (!json_is_integer(field) || json_integer_value(field) < 0)
+        return wrong(where, key, "an integer that is not negative", err);
+    *value = (uint64_t)json_integer_value(field);
+    return PT_OK;
+}
+
+int pt_json_get_double(const json_t *object, const char *key, const char *where, double *value, bool *found,
+                       struct pt_error *err)
+{
+    const json_t *field = present(object, key);
+    *found = field != NULL;
+    if (!field)
+        return PT_OK;
+    if (!json_is_number(field) || !isfinite(json_number_value(field)))
+        return wrong(where, key, "a number", err);
+    *value = json_number_value(field);
+    return PT_OK;
+}
+
+int pt_json_get_bool(const json_t *object, const char *key, const char *where, bool *value, bool *found,
+                     struct pt_error *err)
+{
+    const json_t *field = present(object, key);
+    *found = field != NULL;
+    if (!field)
+        return PT_OK;
+    if (!json_is_boolean(field))
+        return wrong(where, key, "true or false", err);
+    *value = json_is_true(field);
+    return PT_OK;
+}
+
+int pt_json_get_string(const json_t *object, const char *key, const char *where, const char **value,
+                       bool *found, struct pt_error *err)
+{
+    const json_t *field = present(object, key);
+    *found = field != NULL;
+    if (!field)
+        return PT_OK;
+    if (!json_is_string(field))
+        return wrong(where, key, "a string", err);
+    *value = json_string_value(field);
+    return PT_OK;
+}
