@@ -7,13 +7,12 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/version.h"
 #include "io/sink.h"
 
 #include <argp.h>
 #include <stdbool.h>
 #include <stdint.h>
-
-#define PT_VERSION "0.1.0"
 
 /* Which of the shared options a tool has beside --help, --version, --quiet, --verbose and --output. */
 enum pt_uses {
