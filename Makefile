@@ -40,9 +40,8 @@ SHIMS      := $(sort $(wildcard common/text/*.cc))
 OBJECTS    := $(SOURCES:%.c=$(BUILD)/%.o) $(SHIMS:%.cc=$(BUILD)/%.o)
 TOOLS      := $(patsubst tools/%.c,$(BIN)/%,$(sort $(wildcard tools/pt-*.c)))
 UNIT       := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(sort $(wildcard tests/unit/test_*.c)))
-HELPERS    := $(patsubst tests/helpers/%.c,$(BUILD)/helpers/%,$(sort $(wildcard tests/helpers/*.c)))
 FUZZERS    := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
-TEST_FILES := $(sort $(wildcard tests/cli/*.bats)) tests/check-layers
+TEST_FILES := $(sort $(wildcard tests/*/*.bats)) $(wildcard tests/docs/examples) tests/check-layers
 MANUALS    := $(sort $(wildcard man/*.[157]))
 
 all: $(TOOLS)
@@ -61,11 +60,6 @@ $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libpt.a
 	@mkdir -p $(@D)
 	@echo "  LD  $@"
 	@$(CC) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) $(LIBS) -lcmocka
-
-$(BUILD)/helpers/%: $(BUILD)/tests/helpers/%.o
-	@mkdir -p $(@D)
-	@echo "  LD  $@"
-	@$(CC) $(LDFLAGS) -o $@ $<
 
 $(BUILD)/%.o: %.c $(BUILD)/settings
 	@mkdir -p $(@D)
@@ -97,14 +91,14 @@ check-deps:
 # ---------------------------------------------------------------------------------------------- tests
 
 # Tests run from the root of the tree, with the tools in front of PATH.
-TEST_ENVIRONMENT = PATH="$(abspath $(BIN)):$$PATH" PT_HELPERS="$(abspath $(BUILD)/helpers)" PT_BUILD="$(abspath $(BUILD))" \
+TEST_ENVIRONMENT = PATH="$(abspath $(BIN)):$$PATH" PT_BUILD="$(abspath $(BUILD))" \
 	CMOCKA_MESSAGE_OUTPUT=TAP
 
 check:
 	@$(MAKE) --no-print-directory check-deps
 	@$(MAKE) --no-print-directory run-tests
 
-run-tests: all unit-programs $(HELPERS)
+run-tests: all unit-programs
 	@$(TEST_ENVIRONMENT) prove -j2 --timer $(TEST_FILES) $(UNIT)
 
 unit-programs: $(UNIT)
