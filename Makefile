@@ -133,14 +133,14 @@ coverage:
 
 # libFuzzer, so clang; FUZZ_SECONDS is for each program.
 FUZZ_SECONDS ?= 30
-fuzz:
+fuzz: all
 	@$(MAKE) --no-print-directory BUILD=build-fuzz BIN=build-fuzz/bin CC=clang CXX=clang++ \
 	    CFLAGS='-O1 -g -fsanitize=fuzzer-no-link,address,undefined' LDFLAGS='-fsanitize=address,undefined' fuzz-programs
-	@tests/fuzz/run $(FUZZ_SECONDS) build-fuzz/fuzz
+	@tests/fuzz/run $(FUZZ_SECONDS) build-fuzz/fuzz $(BIN)
 
 fuzz-programs: $(FUZZERS)
 
-$(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/libpt.a
+$(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/fuzz/input_file.o $(BUILD)/libpt.a
 	@mkdir -p $(@D)
 	@$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $(filter %.o %.a,$^) $(LIBS)
 
