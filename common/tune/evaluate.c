@@ -78,20 +78,6 @@ static int read_examples(struct batch *batch, struct pt_stream_reader *reader, s
     }
 }
 
-static int read_updates(struct batch *batch, struct pt_stream_reader *reader, struct pt_error *err)
-{
-    struct pt_update update;
-    for (bool end = false;;) {
-        if (pt_stream_read_update(reader, &update, &end, err))
-            return (int)err->status;
-        if (end)
-            return run_batch(batch, err);
-        for (uint64_t i = 0; i < update.n_examples; i++)
-            if (add_example(batch, &update.examples[i], err))
-                return (int)err->status;
-    }
-}
-
 int pt_evaluate_stream(struct pt_engine *engine, const struct pt_model *model,
                        struct pt_stream_reader *reader, pt_evaluate_each *each, void *context,
                        struct pt_evaluation *sums, struct pt_error *err)
@@ -100,10 +86,8 @@ int pt_evaluate_stream(struct pt_engine *engine, const struct pt_model *model,
     struct batch batch = {.engine = engine, .model = model, .each = each, .context = context, .sums = sums};
     batch.sequences = pt_new_array(BATCH_EXAMPLES, sizeof *batch.sequences, err);
     batch.losses = pt_new_array(BATCH_EXAMPLES, sizeof *batch.losses, err);
-    if (batch.sequences && batch.losses) {
-        bool updates = pt_stream_reader_head(reader)->kind == PT_STREAM_UPDATES;
-        (void)!(updates ? read_updates(&batch, reader, err) : read_examples(&batch, reader, err));
-    }
+    if (batch.sequences && batch.losses)
+        (void)!read_examples(&batch, reader, err);
     free(batch.sequences);
     free(batch.losses);
     pt_words_free(&batch.words);

@@ -7,21 +7,11 @@
 
 #include "base/memory.h"
 #include "base/rng.h"
-#include "base/utf8.h"
 #include "text/tokenizer.h"
 #include "tune/method.h"
 
 #include <inttypes.h>
 #include <string.h>
-
-/* The last component of a path, or NULL where JSON cannot hold it. */
-static const char *file_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    const char *name = slash ? slash + 1 : path;
-    size_t n = strlen(name);
-    return pt_utf8_check(name, n) == n ? name : NULL;
-}
 
 static int record(struct pt_tuned *tuned, json_t *source, struct pt_error *err)
 {
@@ -140,7 +130,7 @@ int pt_init_from(struct pt_tuned **tuned, const char *path, uint64_t n_virtual, 
     if (n_virtual && opened->method->rows_are_tokens && n_virtual != n)
         pt_fail(err, PT_MISMATCH, "%s: there are %" PRIu64 " virtual tokens, not %" PRIu64, path, n,
                 n_virtual);
-    else if (!record(opened, json_pack("{s:s, s:s*}", "kind", "from", "file", file_name(path)), err)) {
+    else if (!record(opened, json_pack("{s:s}", "kind", "from"), err)) {
         *tuned = opened;
         return PT_OK;
     }

@@ -1,57 +1,13 @@
 /*
- * adapter_config.json comes out as Python's json module writes it. jansson's layout is the same but for
- * characters outside of ASCII, so its text is only re-escaped.
+ * adapter_config.json comes out as Python's json module writes it (keys sorted, indented by 2, ASCII with
+ * lower-case escapes, no line feed at the end).
  */
 #include "tune/peft_writer.h"
 
-#include "base/utf8.h"
 #include "fmt/json.h"
 #include "fmt/safetensors.h"
 #include "io/folder.h"
 #include "tune/method.h"
-
-#include <ctype.h>
-#include <inttypes.h>
-#include <string.h>
-
-static int append_escape(struct pt_buffer *text, uint32_t point, struct pt_error *err)
-{
-    if (point < 0x10000)
-        return pt_buffer_append_format(text, err, "\\u%04" PRIx32, point);
-    point -= 0x10000;
-    return pt_buffer_append_format(text, err, "\\u%04" PRIx32 "\\u%04" PRIx32, 0xd800 + (point >> 10),
-                                   0xdc00 + (point & 0x3ff));
-}
-
-/* jansson escapes control characters with upper-case digits; the rest of its escapes are Python's. */
-static void lower_escapes(char *text)
-{
-    for (; *text; text++) {
-        if (*text != '\\')
-            continue;
-        text++;
-        for (int i = 1; *text == 'u' && i <= 4; i++)
-            text[i] = (char)tolower((unsigned char)text[i]);
-    }
-}
-
-int pt_peft_config_text(struct pt_buffer *text, const json_t *config, struct pt_error *err)
-{
-    struct pt_buffer plain = {0};
-    if (pt_json_append(&plain, config, JSON_INDENT(2) | JSON_SORT_KEYS, err))
-        goto out;
-    lower_escapes(plain.data);
-    for (size_t i = 0, length; i < plain.size; i += length) {
-        uint32_t point = 0;
-        length = pt_utf8_decode(plain.data + i, plain.size - i, &point);
-        bool ascii = point < 0x7f;
-        if (ascii ? pt_buffer_append(text, plain.data + i, length, err) : append_escape(text, point, err))
-            goto out;
-    }
-out:
-    pt_buffer_free(&plain);
-    return (int)err->status;
-}
 
 /* The keys that every method has; the method adds its own. */
 static json_t *common_config(const struct pt_tuned *tuned)
@@ -121,7 +77,8 @@ static int write_files(const struct pt_tuned *tuned, const char *path, struct pt
     if (!config)
         pt_fail(err, PT_FAILED, "out of memory");
     else if (!tuned->method->export_peft(tuned, &set, config, err) && !write_tensors(sink, &set, err) &&
-             !pt_peft_config_text(&text, config, err) && !append_card(&card, tuned, err)) {
+             !pt_json_append(&text, config, JSON_INDENT(2) | JSON_SORT_KEYS | JSON_ENSURE_ASCII, err) &&
+             !append_card(&card, tuned, err)) {
         size_t n;
         const void *tensors = pt_sink_memory(sink, &n);
         const struct pt_folder_file files[] = {

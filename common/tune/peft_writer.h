@@ -5,7 +5,6 @@
 #ifndef PT_TUNE_PEFT_WRITER_H
 #define PT_TUNE_PEFT_WRITER_H
 
-#include "base/buffer.h"
 #include "tune/tuned.h"
 
 /* The version of PEFT whose files these are. */
@@ -17,9 +16,5 @@
  */
 int pt_peft_write(struct pt_tuned *tuned, const char *path, const char *base_name,
                   struct pt_error *err) PT_MUST_USE;
-
-/* adapter_config.json's text: keys sorted, indented by 2, ASCII with lower-case escapes, no line feed at the
- * end, as Python's json.dumps. */
-int pt_peft_config_text(struct pt_buffer *text, const json_t *config, struct pt_error *err) PT_MUST_USE;
 
 #endif

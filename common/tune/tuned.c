@@ -6,6 +6,7 @@
 #include "base/number.h"
 #include "fmt/json.h"
 #include "fmt/safetensors.h"
+#include "fmt/stream_head.h"
 #include "tune/method.h"
 
 #include <inttypes.h>
@@ -46,7 +47,6 @@ static int collect(const struct pt_tuned *tuned, struct pt_tensors *set, struct 
 {
     set->metadata = json_copy(tuned->metadata);
     if (!set->metadata || json_object_set_new(set->metadata, "format", json_string("pt")) ||
-        json_object_set_new(set->metadata, PT_KEY_VERSION, json_string("1")) ||
         json_object_set_new(set->metadata, PT_KEY_METHOD, json_string(tuned->method->name)))
         return pt_fail(err, PT_FAILED, "out of memory");
     for (size_t i = 0; i < tuned->parameters.n; i++) {
@@ -131,19 +131,40 @@ int pt_tuned_set_metadata_json(struct pt_tuned *tuned, const char *key, const js
     return status;
 }
 
+/* A copy of the history, to be lengthened; the caller owns it. */
+static int copy_history(const struct pt_tuned *tuned, json_t **history, struct pt_error *err)
+{
+    if (pt_tuned_metadata_json(tuned, PT_KEY_HISTORY, history, err))
+        return (int)err->status;
+    if (*history && !json_is_array(*history)) {
+        json_decref(*history);
+        return pt_fail(err, PT_BAD_INPUT, "%s: metadata: %s is not an array", tuned->name, PT_KEY_HISTORY);
+    }
+    *history = *history ? *history : json_array();
+    return *history ? PT_OK : pt_fail(err, PT_FAILED, "out of memory");
+}
+
 int pt_tuned_add_history(struct pt_tuned *tuned, const json_t *entries, struct pt_error *err)
 {
     json_t *history;
-    if (pt_tuned_metadata_json(tuned, PT_KEY_HISTORY, &history, err))
+    if (copy_history(tuned, &history, err))
         return (int)err->status;
-    if (!history)
-        history = json_array();
-    if (!json_is_array(history))
-        pt_fail(err, PT_BAD_INPUT, "%s: metadata: %s is not an array", tuned->name, PT_KEY_HISTORY);
-    else if (entries && json_array_extend(history, (json_t *)(uintptr_t)entries))
+    if (entries && json_array_extend(history, (json_t *)(uintptr_t)entries))
         pt_fail(err, PT_FAILED, "out of memory");
-    else if (pt_tuned_set_metadata_json(tuned, PT_KEY_HISTORY, history, err))
-        pt_error_in(err, "%s", tuned->name);
+    else
+        (void)!pt_tuned_set_metadata_json(tuned, PT_KEY_HISTORY, history, err);
+    json_decref(history);
+    return (int)err->status;
+}
+
+int pt_tuned_add_command(struct pt_tuned *tuned, const char *tool, int argc, char *const *argv,
+                         struct pt_error *err)
+{
+    json_t *history;
+    if (copy_history(tuned, &history, err))
+        return (int)err->status;
+    if (!pt_history_add(&history, tool, argc, argv, err))
+        (void)!pt_tuned_set_metadata_json(tuned, PT_KEY_HISTORY, history, err);
     json_decref(history);
     return (int)err->status;
 }

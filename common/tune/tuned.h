@@ -15,8 +15,7 @@
 #include "model/plugs.h"
 #include "tune/parameters.h"
 
-#define PT_KEY_VERSION "pt.version" /* "1" */
-#define PT_KEY_METHOD "method"      /* "prompt" */
+#define PT_KEY_METHOD "method" /* "prompt" */
 #define PT_KEY_BASE_NAME "base_model_name"
 #define PT_KEY_BASE_FINGERPRINT "base_model_fingerprint"
 #define PT_KEY_BASE_LAYERS "num_layers" /* these two as PEFT's adapter_config.json wants them */
@@ -64,8 +63,10 @@ int pt_tuned_metadata_json(const struct pt_tuned *tuned, const char *key, json_t
                            struct pt_error *err) PT_MUST_USE;
 int pt_tuned_set_metadata_json(struct pt_tuned *tuned, const char *key, const json_t *value,
                                struct pt_error *err) PT_MUST_USE;
-/* Puts entries (an array as in a stream's head, or NULL) behind the history. */
+/* Puts entries (an array as in a stream's head, or NULL) behind the history; and this command's. */
 int pt_tuned_add_history(struct pt_tuned *tuned, const json_t *entries, struct pt_error *err) PT_MUST_USE;
+int pt_tuned_add_command(struct pt_tuned *tuned, const char *tool, int argc, char *const *argv,
+                         struct pt_error *err) PT_MUST_USE;
 /* Writes into the metadata which model this is for. */
 int pt_tuned_set_base(struct pt_tuned *tuned, const struct pt_model *model, struct pt_error *err) PT_MUST_USE;
 

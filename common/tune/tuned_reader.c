@@ -20,12 +20,12 @@
 
 static bool is_safetensors(const char *path)
 {
-    char head[9] = {0};
+    char head[9];
     FILE *file = fopen(path, "re");
     size_t got = file ? fread(head, 1, sizeof head, file) : 0;
     if (file)
         fclose(file);
-    return got == sizeof head && head[8] == '{';
+    return got == sizeof head && pt_safetensors_recognise(head, got);
 }
 
 static int read_source(struct pt_tensors *set, const char *path, struct pt_error *err)
@@ -78,22 +78,9 @@ static int read_any(struct pt_tensors *set, json_t **config, const char *path, s
 
 static int find_method(struct pt_tuned *tuned, const struct pt_tensors *set, struct pt_error *err)
 {
-    const char *version = pt_tensors_metadata(set, PT_KEY_VERSION);
-    if (version && strcmp(version, "1"))
-        return pt_fail(err, PT_MISMATCH, "format version '%s' is not supported", version);
     const char *name = pt_tensors_metadata(set, PT_KEY_METHOD);
     tuned->method = &pt_prompt_tuning;
     return name ? pt_method_find(&tuned->method, name, err) : PT_OK;
-}
-
-/* What we know from the file, without what belongs to the file alone. */
-static int take_metadata(struct pt_tuned *tuned, const struct pt_tensors *set, struct pt_error *err)
-{
-    tuned->metadata = set->metadata ? json_copy(set->metadata) : json_object();
-    if (!tuned->metadata)
-        return pt_fail(err, PT_FAILED, "out of memory");
-    json_object_del(tuned->metadata, "pt.hash");
-    return PT_OK;
 }
 
 /* "prompt_embeddings[3, 17]" for element `index`. */
@@ -149,7 +136,10 @@ static int take(struct pt_tuned *tuned, const struct pt_tensors *set, const json
 {
     if (find_method(tuned, set, err))
         return pt_error_in(err, "%s", tuned->name);
-    if (take_metadata(tuned, set, err) || tuned->method->load(tuned, set, config, err))
+    tuned->metadata = set->metadata ? json_copy(set->metadata) : json_object();
+    if (!tuned->metadata)
+        return pt_fail(err, PT_FAILED, "out of memory");
+    if (tuned->method->load(tuned, set, config, err))
         return (int)err->status;
     return check_finite(tuned, err);
 }
