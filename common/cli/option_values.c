@@ -7,6 +7,8 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
+#include <string.h>
 
 int pt_option_u64(const char *option, const char *text, uint64_t low, uint64_t high, uint64_t *value,
                   struct pt_error *err)
@@ -36,6 +38,23 @@ int pt_option_double(const char *option, const char *text, double low, double hi
     if (isfinite(high))
         return pt_fail(err, PT_USAGE, "%s: '%s' is not a number of at most %s", option, text, high_text);
     return pt_fail(err, PT_USAGE, "%s: '%s' is not a number", option, text);
+}
+
+int pt_option_choice(const char *option, const char *text, const char *const *names, size_t *choice,
+                     struct pt_error *err)
+{
+    char list[256] = "";
+    size_t length = 0;
+    for (size_t i = 0; names[i]; i++) {
+        if (!strcmp(text, names[i])) {
+            *choice = i;
+            return PT_OK;
+        }
+        const char *separator = !i ? "" : names[i + 1] ? ", " : " or ";
+        if (length < sizeof list)
+            length += (size_t)snprintf(list + length, sizeof list - length, "%s%s", separator, names[i]);
+    }
+    return pt_fail(err, PT_USAGE, "%s: '%s' is not %s", option, text, list);
 }
 
 int pt_option_size(const char *option, const char *text, uint64_t *bytes, struct pt_error *err)

@@ -66,6 +66,9 @@ int pt_option_u64(const char *option, const char *text, uint64_t low, uint64_t h
                   struct pt_error *err) PT_MUST_USE;
 int pt_option_double(const char *option, const char *text, double low, double high, double *value,
                      struct pt_error *err) PT_MUST_USE;
+/* One of the names, a list that ends with NULL: its place. The message lists them. */
+int pt_option_choice(const char *option, const char *text, const char *const *names, size_t *choice,
+                     struct pt_error *err) PT_MUST_USE;
 int pt_option_size(const char *option, const char *text, uint64_t *bytes, struct pt_error *err) PT_MUST_USE;
 
 /* Opens common->output for binary data: a terminal is refused (PT_USAGE, the hint names the way out). */

@@ -8,20 +8,12 @@
 const char *const pt_loss_rule_names[] = {
     [PT_TOKEN_MEAN] = "token-mean", [PT_BATCH_MEAN] = "batch-mean", NULL};
 
-uint64_t pt_example_targets(const struct pt_example *example)
-{
-    uint64_t targets = 0;
-    for (uint64_t i = 0; i < example->n_words; i++)
-        targets += (example->words[i] & PT_COUNTED) != 0;
-    return targets;
-}
-
 /* Gives n examples the weight 1 / (share * their counted tokens). Returns these. */
 static uint64_t weigh_group(const struct pt_example *examples, uint64_t n, double share, double *weights)
 {
     uint64_t targets = 0;
     for (uint64_t i = 0; i < n; i++)
-        targets += pt_example_targets(&examples[i]);
+        targets += pt_stream_targets(examples[i].words, examples[i].n_words);
     for (uint64_t i = 0; i < n; i++)
         weights[i] = targets ? 1 / (share * (double)targets) : 0;
     return targets;

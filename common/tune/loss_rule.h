@@ -15,9 +15,6 @@ enum pt_loss_rule {
 
 extern const char *const pt_loss_rule_names[]; /* by enum pt_loss_rule, NULL at the end */
 
-/* Tokens of an example that count in the loss. */
-uint64_t pt_example_targets(const struct pt_example *example);
-
 /* The weight of each counted token of each example, weights [update->n_examples]; 0 where nothing counts.
  * Returns the update's counted tokens. */
 uint64_t pt_loss_weights(enum pt_loss_rule rule, const struct pt_update *update, double *weights);

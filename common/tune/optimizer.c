@@ -131,7 +131,7 @@ const char *pt_optimizer_moment_name(size_t which)
     return names[which];
 }
 
-float *pt_optimizer_moment(struct pt_optimizer *optimizer, size_t parameter, size_t which)
+float *pt_optimizer_moment(const struct pt_optimizer *optimizer, size_t parameter, size_t which)
 {
     return optimizer->moments[parameter].each[which];
 }

@@ -39,7 +39,7 @@ uint64_t pt_optimizer_updates(const struct pt_optimizer *optimizer);
 void pt_optimizer_set_updates(struct pt_optimizer *optimizer, uint64_t updates);
 size_t pt_optimizer_n_moments(const struct pt_optimizer *optimizer);
 const char *pt_optimizer_moment_name(size_t which); /* "exp_avg", "exp_avg_sq" */
-float *pt_optimizer_moment(struct pt_optimizer *optimizer, size_t parameter,
+float *pt_optimizer_moment(const struct pt_optimizer *optimizer, size_t parameter,
                            size_t which); /* of the parameter's shape */
 
 #endif

@@ -1,0 +1,86 @@
+/*
+ * The prompt is known by the bytes that it would be written as, the stream by the checksum of its head.
+ */
+#include "tune/run_identity.h"
+
+#include "base/number.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+static int set(json_t *identity, const char *key, const char *value, struct pt_error *err)
+{
+    if (json_object_set_new(identity, key, json_string(value)))
+        return pt_fail(err, PT_FAILED, "out of memory");
+    return PT_OK;
+}
+
+static int set_count(json_t *identity, const char *key, uint64_t value, struct pt_error *err)
+{
+    char text[PT_NUMBER_TEXT];
+    snprintf(text, sizeof text, "%" PRIu64, value);
+    return set(identity, key, text, err);
+}
+
+static int set_real(json_t *identity, const char *key, double value, struct pt_error *err)
+{
+    char text[PT_NUMBER_TEXT];
+    return set(identity, key, pt_format_double(value, text), err);
+}
+
+static int set_prompt(json_t *identity, const struct pt_tuned *tuned, struct pt_error *err)
+{
+    struct pt_sink *sink;
+    if (pt_sink_open_memory(&sink, err))
+        return (int)err->status;
+    if (!pt_tuned_write(tuned, sink, err)) {
+        size_t n;
+        const void *bytes = pt_sink_memory(sink, &n);
+        (void)!set(identity, "prompt", pt_fingerprint_of(bytes, n).text, err);
+    }
+    pt_sink_discard(sink);
+    return (int)err->status;
+}
+
+static int set_inputs(json_t *identity, const struct pt_training *training, struct pt_error *err)
+{
+    char head[PT_NUMBER_TEXT];
+    snprintf(head, sizeof head, "%016" PRIx64, pt_stream_reader_chain(training->stream));
+    if (set(identity, "model", pt_model_fingerprint(training->model).text, err) ||
+        set_prompt(identity, training->tuned, err))
+        return (int)err->status;
+    return set(identity, "stream", head, err);
+}
+
+static int set_arithmetic(json_t *identity, const struct pt_training *training, const struct pt_math *math,
+                          struct pt_error *err)
+{
+    if (set(identity, PT_RUN_MATH, pt_math_name(math), err) ||
+        set(identity, "kernels", pt_math_describe(math), err))
+        return (int)err->status;
+    return set_count(identity, PT_RUN_SLICE_ROWS, pt_engine_slice_rows(training->engine), err);
+}
+
+static int set_settings(json_t *identity, const struct pt_training_settings *settings, struct pt_error *err)
+{
+    if (set(identity, "optimizer", pt_optimizer_names[settings->optimizer.kind], err) ||
+        set_real(identity, "weight decay", settings->optimizer.weight_decay, err) ||
+        set(identity, "schedule", pt_schedule_names[settings->schedule.kind], err) ||
+        set_real(identity, "learning rate", settings->schedule.learning_rate, err) ||
+        set_count(identity, "warm-up updates", settings->schedule.n_warmup, err) ||
+        set_real(identity, "largest gradient norm", settings->max_grad_norm, err))
+        return (int)err->status;
+    return set(identity, "loss", pt_loss_rule_names[settings->loss_rule], err);
+}
+
+json_t *pt_run_identity(const struct pt_training *training, const struct pt_math *math, struct pt_error *err)
+{
+    json_t *identity = json_object();
+    if (!identity)
+        pt_fail(err, PT_FAILED, "out of memory");
+    else if (!set_inputs(identity, training, err) && !set_arithmetic(identity, training, math, err) &&
+             !set_settings(identity, &training->settings, err))
+        return identity;
+    json_decref(identity);
+    return NULL;
+}

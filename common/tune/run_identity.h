@@ -1,0 +1,20 @@
+/*
+ * What a run's numbers come from, so that a saved state is not taken up by another run.
+ */
+#ifndef PT_TUNE_RUN_IDENTITY_H
+#define PT_TUNE_RUN_IDENTITY_H
+
+#include "tune/training.h"
+
+#define PT_RUN_MATH "math"             /* pt_math_name */
+#define PT_RUN_SLICE_ROWS "slice rows" /* pt_engine_slice_rows */
+
+/*
+ * An object of strings: model, prompt (values and metadata), head of the stream, arithmetic, slices,
+ * settings. To be taken before the first step, from a training whose stream, engine, tuned object, model and
+ * settings are set. NULL on failure.
+ */
+json_t *pt_run_identity(const struct pt_training *training, const struct pt_math *math,
+                        struct pt_error *err) PT_MUST_USE;
+
+#endif

@@ -1,0 +1,440 @@
+/*
+ * pt-train: a stream of updates to a tuned prompt.
+ */
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/number.h"
+#include "cli/progress.h"
+#include "cli/signals.h"
+#include "cli/tool.h"
+#include "tune/run_identity.h"
+#include "tune/tuned_stream.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+enum {
+    OPTION_LEARNING_RATE = PT_OPTION_KEYS,
+    OPTION_SCHEDULE,
+    OPTION_WARMUP_STEPS,
+    OPTION_WARMUP_RATIO,
+    OPTION_OPTIMIZER,
+    OPTION_WEIGHT_DECAY,
+    OPTION_MAX_GRAD_NORM,
+    OPTION_LOSS,
+    OPTION_MAX_STEPS,
+    OPTION_LOG,
+    OPTION_LOG_EVERY,
+    OPTION_SAVE,
+    OPTION_SAVE_EVERY,
+    OPTION_RESUME,
+    OPTION_EVAL,
+    OPTION_EVAL_EVERY,
+};
+
+struct settings {
+    const char *model, *prompt, *log, *save, *resume, *eval;
+    struct pt_training_settings training; /* but for what depends on the stream */
+    double warmup_ratio;
+    uint64_t max_steps, log_every, save_every, eval_every;
+};
+
+static const struct argp_option option_table[] = {
+    {"model", 'm', "MODEL", 0, "Folder of the model (required)", 0},
+    {"prompt", 'p', "PROMPT", 0, "The prompt to start from: a tensor file or a PEFT adapter (required)", 0},
+    {"learning-rate", OPTION_LEARNING_RATE, "R", 0, "Highest learning rate (default 0.01)", 0},
+    {"schedule", OPTION_SCHEDULE, "NAME", 0,
+     "How the rate goes on: linear, cosine or constant (default linear)", 0},
+    {"warmup-steps", OPTION_WARMUP_STEPS, "N", 0, "Let the rate rise over the first N updates (default 0)",
+     0},
+    {"warmup-ratio", OPTION_WARMUP_RATIO, "R", 0, "The same as a share of all updates", 0},
+    {"optimizer", OPTION_OPTIMIZER, "NAME", 0, "adamw or sgd (default adamw)", 0},
+    {"weight-decay", OPTION_WEIGHT_DECAY, "D", 0, "Decoupled weight decay; for sgd an L2 term (default 0)",
+     0},
+    {"max-grad-norm", OPTION_MAX_GRAD_NORM, "N", 0, "Clip gradients to norm N; 0: never (default 1)", 0},
+    {"loss", OPTION_LOSS, "RULE", 0,
+     "token-mean: over an update's counted tokens; batch-mean: of its micro-batches' means (default "
+     "token-mean)",
+     0},
+    {"max-steps", OPTION_MAX_STEPS, "N", 0, "Stop behind N updates; the schedule stays the stream's", 0},
+    {"eval", OPTION_EVAL, "FILE", 0,
+     "Measure the loss on FILE's examples, at the end and as --eval-every says", 0},
+    {"eval-every", OPTION_EVAL_EVERY, "N", 0, "Measure it every N updates as well", 0},
+    {"log", OPTION_LOG, "FILE", 0, "Write a log as JSON Lines to FILE", 0},
+    {"log-every", OPTION_LOG_EVERY, "N", 0,
+     "A line of the log, and of progress, every N updates (default 10)", 0},
+    {"save", OPTION_SAVE, "FILE", 0, "Keep the state of the run in FILE, for --resume", 0},
+    {"save-every", OPTION_SAVE_EVERY, "N", 0, "Save it every N updates, and when the run ends (default 10)",
+     0},
+    {"resume", OPTION_RESUME, "FILE", 0,
+     "Go on from the state in FILE, on the same stream from its beginning", 0},
+    {0},
+};
+
+static int set_training(struct settings *settings, int key, const char *text, struct pt_error *err)
+{
+    struct pt_training_settings *training = &settings->training;
+    size_t choice = 0;
+    switch (key) {
+    case OPTION_LEARNING_RATE:
+        return pt_option_double("--learning-rate", text, 0, HUGE_VAL, &training->schedule.learning_rate, err);
+    case OPTION_WARMUP_STEPS:
+        return pt_option_u64("--warmup-steps", text, 0, UINT64_MAX, &training->schedule.n_warmup, err);
+    case OPTION_WARMUP_RATIO:
+        return pt_option_double("--warmup-ratio", text, 0, 1, &settings->warmup_ratio, err);
+    case OPTION_WEIGHT_DECAY:
+        return pt_option_double("--weight-decay", text, 0, HUGE_VAL, &training->optimizer.weight_decay, err);
+    case OPTION_MAX_GRAD_NORM:
+        return pt_option_double("--max-grad-norm", text, 0, HUGE_VAL, &training->max_grad_norm, err);
+    case OPTION_SCHEDULE:
+        if (!pt_option_choice("--schedule", text, pt_schedule_names, &choice, err))
+            training->schedule.kind = (enum pt_schedule_kind)choice;
+        return (int)err->status;
+    case OPTION_OPTIMIZER:
+        if (!pt_option_choice("--optimizer", text, pt_optimizer_names, &choice, err))
+            training->optimizer.kind = (enum pt_optimizer_kind)choice;
+        return (int)err->status;
+    default:
+        if (!pt_option_choice("--loss", text, pt_loss_rule_names, &choice, err))
+            training->loss_rule = (enum pt_loss_rule)choice;
+        return (int)err->status;
+    }
+}
+
+static int set_file(struct settings *settings, int key, const char *path, struct pt_error *err)
+{
+    const char **file = key == 'm'             ? &settings->model
+                        : key == 'p'           ? &settings->prompt
+                        : key == OPTION_LOG    ? &settings->log
+                        : key == OPTION_SAVE   ? &settings->save
+                        : key == OPTION_RESUME ? &settings->resume
+                                               : &settings->eval;
+    if (!*path)
+        return pt_fail(err, PT_USAGE, "the name of a file is empty");
+    *file = path;
+    return PT_OK;
+}
+
+static int set(void *context, int key, const char *argument, struct pt_error *err)
+{
+    struct settings *settings = context;
+    switch (key) {
+    case 'm':
+    case 'p':
+    case OPTION_LOG:
+    case OPTION_SAVE:
+    case OPTION_RESUME:
+    case OPTION_EVAL:
+        return set_file(settings, key, argument, err);
+    case OPTION_MAX_STEPS:
+        return pt_option_u64("--max-steps", argument, 1, UINT64_MAX, &settings->max_steps, err);
+    case OPTION_LOG_EVERY:
+        return pt_option_u64("--log-every", argument, 1, UINT64_MAX, &settings->log_every, err);
+    case OPTION_SAVE_EVERY:
+        return pt_option_u64("--save-every", argument, 1, UINT64_MAX, &settings->save_every, err);
+    case OPTION_EVAL_EVERY:
+        return pt_option_u64("--eval-every", argument, 1, UINT64_MAX, &settings->eval_every, err);
+    default:
+        return set_training(settings, key, argument, err);
+    }
+}
+
+/* Everything that a run opens, and what its progress needs. */
+struct run {
+    const struct settings *settings;
+    const struct pt_common *common;
+    const char *stream_path;
+    struct pt_sink *output;
+    struct pt_model *model;
+    struct pt_tuned *tuned;
+    struct pt_state *state;
+    struct pt_math *math;
+    struct pt_engine *engine;
+    struct pt_source *source;
+    struct pt_stream_reader *stream;
+    struct pt_held_out held_out;
+    struct pt_run_log *log;
+    json_t *identity;
+    struct pt_training training;
+    struct pt_progress progress;
+    struct pt_stream_totals start; /* what was done when this process began */
+    double start_seconds;
+};
+
+static void close_run(struct run *run)
+{
+    json_decref(run->identity);
+    pt_held_out_free(&run->held_out);
+    pt_stream_reader_free(run->stream);
+    pt_source_close(run->source);
+    pt_engine_close(run->engine);
+    pt_math_close(run->math);
+    pt_state_close(run->state);
+    pt_tuned_free(run->tuned);
+    pt_model_close(run->model);
+    pt_sink_discard(run->output);
+}
+
+static int check_settings(const struct settings *settings, const char *stream_path, struct pt_error *err)
+{
+    if (!settings->model)
+        return pt_fail(err, PT_USAGE, "no model: -m MODEL is needed");
+    if (!settings->prompt)
+        return pt_fail(err, PT_USAGE, "no prompt to start from: -p PROMPT is needed (pt-init makes one)");
+    int standard_inputs = !strcmp(stream_path, "-") + !strcmp(settings->prompt, "-") +
+                          (settings->eval && !strcmp(settings->eval, "-"));
+    if (standard_inputs > 1)
+        return pt_fail(err, PT_USAGE,
+                       "standard input can be only one of the stream, the prompt and the examples of --eval");
+    if (settings->warmup_ratio > 0 && settings->training.schedule.n_warmup)
+        return pt_fail(err, PT_USAGE, "--warmup-steps and --warmup-ratio exclude each other");
+    if (settings->eval_every && !settings->eval)
+        return pt_fail(err, PT_USAGE, "--eval-every needs --eval FILE");
+    return pt_check_binary_input(stream_path, err);
+}
+
+/* Output and state first: a place that cannot be written is found now, not behind the last update. */
+static int open_output(struct run *run, struct pt_error *err)
+{
+    if (pt_open_binary_output(&run->output, run->common, err))
+        return (int)err->status;
+    struct pt_sink *trial = NULL;
+    if (run->settings->save && pt_sink_open(&trial, run->settings->save, err))
+        return (int)err->status;
+    pt_sink_discard(trial);
+    return PT_OK;
+}
+
+/* The arithmetic and the slices are those of the run that goes on, unless others are asked for. */
+static int open_engine(struct run *run, struct pt_error *err)
+{
+    const struct pt_plugs *plugs;
+    const char *setting = run->common->math;
+    struct pt_engine_options options = {.memory = run->common->memory};
+    if (run->state && !run->common->ignore_fingerprint) {
+        const char *math = pt_state_identity(run->state, PT_RUN_MATH),
+                   *rows = pt_state_identity(run->state, PT_RUN_SLICE_ROWS);
+        uint64_t slice_rows = 0;
+        if (math && !strcmp(setting, "auto"))
+            setting = math;
+        if (rows && pt_parse_u64(rows, 1, SIZE_MAX, &slice_rows))
+            options.slice_rows = slice_rows;
+    }
+    if (pt_math_open(&run->math, setting, pt_model_dtype(run->model), err) ||
+        pt_tuned_forward(run->tuned, &plugs, err) ||
+        pt_engine_open(&run->engine, run->model, run->math, plugs, &options, err))
+        return (int)err->status;
+    pt_log(PT_LOG_VERBOSE, "arithmetic: %s; slices of %zu rows", pt_math_describe(run->math),
+           pt_engine_slice_rows(run->engine));
+    return PT_OK;
+}
+
+static int open_stream(struct run *run, struct pt_error *err)
+{
+    const bool ignore = run->common->ignore_fingerprint;
+    if (pt_source_open(&run->source, run->stream_path, err) ||
+        pt_stream_reader_open(&run->stream, run->source, err))
+        return (int)err->status;
+    const struct pt_stream_head *head = pt_stream_reader_head(run->stream);
+    const char *name = pt_source_name(run->source);
+    if (head->kind != PT_STREAM_UPDATES) {
+        pt_fail(err, PT_MISMATCH, "%s: a stream of examples, where one of updates is needed", name);
+        return pt_error_hint(err, "pt-pack makes updates of examples");
+    }
+    if (pt_stream_check_model(head, name, run->model, ignore, err))
+        return (int)err->status;
+    return pt_tuned_check_stream(run->tuned, head, name, ignore, err);
+}
+
+static int open_inputs(struct run *run, struct pt_error *err)
+{
+    const struct settings *settings = run->settings;
+    const bool ignore = run->common->ignore_fingerprint;
+    if (pt_model_open(&run->model, settings->model, err) ||
+        pt_tuned_open(&run->tuned, settings->prompt, run->model, ignore, err) ||
+        (settings->resume && pt_state_open(&run->state, settings->resume, err)) || open_engine(run, err))
+        return (int)err->status;
+    if (settings->eval &&
+        pt_held_out_read(&run->held_out, settings->eval, run->model, run->tuned, ignore, err))
+        return (int)err->status;
+    return open_stream(run, err);
+}
+
+static void show_update(void *context, const struct pt_update_report *report)
+{
+    struct run *run = context;
+    const struct pt_stream_totals *done = &report->position->done;
+    const uint64_t n = pt_training_updates(&run->training), updates = done->updates - run->start.updates;
+    const double seconds = fmax(pt_clock_seconds() - run->start_seconds, 1e-9);
+    char eta[PT_DURATION_TEXT];
+    pt_format_duration(seconds / (double)updates * (double)(n - done->updates), eta);
+    pt_progress_field(&run->progress, "step", "%" PRIu64 "/%" PRIu64, done->updates, n);
+    pt_progress_field(&run->progress, "epoch", "%.2f", report->position->epoch);
+    pt_progress_field(&run->progress, "loss", "%.4f", report->loss);
+    pt_progress_field(&run->progress, "grad_norm", "%.3g", report->grad_norm);
+    pt_progress_field(&run->progress, "learning_rate", "%.3g", report->learning_rate);
+    pt_progress_field(&run->progress, "examples/s", "%.3g",
+                      (double)(done->examples - run->start.examples) / seconds);
+    pt_progress_field(&run->progress, "tokens/s", "%.0f",
+                      (double)(done->tokens - run->start.tokens) / seconds);
+    pt_progress_field(&run->progress, "eta", "%s", eta);
+    pt_progress_show(&run->progress, report->line);
+}
+
+static void show_evaluation(void *context, const struct pt_position *position)
+{
+    (void)context;
+    pt_log(PT_LOG_NOTE, "step %" PRIu64 ": eval_loss %.4f", position->done.updates, position->eval_loss);
+}
+
+static bool should_stop(void *context)
+{
+    const struct run *run = context;
+    return pt_signals_pending() || pt_sink_reader_gone(run->output);
+}
+
+static int prepare(struct run *run, struct pt_error *err)
+{
+    const struct settings *settings = run->settings;
+    struct pt_training *training = &run->training;
+    *training = (struct pt_training){
+        .stream = run->stream,
+        .engine = run->engine,
+        .tuned = run->tuned,
+        .model = run->model,
+        .settings = settings->training,
+        .max_updates = settings->max_steps,
+        .held_out = settings->eval ? &run->held_out : NULL,
+        .eval_every = settings->eval_every,
+        .log_every = settings->log_every,
+        .save = settings->save,
+        .save_every = settings->save_every,
+        .resumed = run->state,
+        .ignore_mismatch = run->common->ignore_fingerprint,
+        .events = {run, show_update, show_evaluation, should_stop},
+    };
+    struct pt_schedule *schedule = &training->settings.schedule;
+    schedule->n_updates = pt_stream_reader_head(run->stream)->schedule_updates;
+    if (settings->warmup_ratio > 0)
+        schedule->n_warmup = pt_schedule_warmup(settings->warmup_ratio, schedule->n_updates);
+    training->identity = run->identity = pt_run_identity(training, run->math, err);
+    if (!run->identity ||
+        (run->state && pt_state_check(run->state, run->identity, training->ignore_mismatch, err)))
+        return (int)err->status;
+    const struct pt_position *resumed = run->state ? pt_state_position(run->state) : NULL;
+    if (settings->log && pt_run_log_open(&run->log, settings->log, resumed, err))
+        return (int)err->status;
+    training->log = run->log;
+    if (resumed)
+        run->start = resumed->done;
+    return PT_OK;
+}
+
+/* In the words of PEFT's print_trainable_parameters. */
+static void show_parameters(const struct run *run)
+{
+    char trainable[PT_NUMBER_TEXT], all[PT_NUMBER_TEXT];
+    uint64_t n = pt_parameters_count(pt_tuned_parameters(run->tuned)),
+             n_all = n + pt_model_parameters(run->model);
+    pt_log(PT_LOG_NOTE, "trainable params: %s || all params: %s || trainable%%: %.4f",
+           pt_format_thousands(n, trainable), pt_format_thousands(n_all, all),
+           100 * (double)n / (double)n_all);
+}
+
+static int train(struct run *run, struct pt_training_result *result, struct pt_error *err)
+{
+    show_parameters(run);
+    pt_progress_start(&run->progress, run->common);
+    pt_signals_defer();
+    run->start_seconds = pt_clock_seconds();
+    (void)!pt_training_run(&run->training, result, err);
+    pt_progress_finish(&run->progress);
+    return pt_run_log_close(run->log, err);
+}
+
+/* Told to stop: the state is saved, nothing is delivered. A signal noted is died of when the tool returns. */
+static int stop(const struct run *run, const struct pt_training_result *result)
+{
+    if (pt_signals_pending() || run->settings->save)
+        pt_log(PT_LOG_NOTE, "stopped behind update %" PRIu64 " of %" PRIu64 "%s%s",
+               result->position.done.updates, pt_training_updates(&run->training),
+               run->settings->save ? "; the state is in " : "",
+               run->settings->save ? run->settings->save : "");
+    if (!pt_signals_pending())
+        raise(SIGPIPE);
+    return PT_OK;
+}
+
+static int deliver(struct run *run, const struct pt_training_result *result, struct pt_error *err)
+{
+    const struct pt_common *common = run->common;
+    json_t *history = NULL;
+    if (!pt_tuned_take_stream(run->tuned, pt_stream_reader_head(run->stream), err) &&
+        !pt_history_add(&history, "pt-train", common->argc, common->argv, err) &&
+        !pt_tuned_add_history(run->tuned, history, err) && !pt_tuned_write(run->tuned, run->output, err)) {
+        struct pt_sink *complete = run->output;
+        run->output = NULL;
+        (void)!pt_sink_commit(complete, err);
+    }
+    json_decref(history);
+    if (err->status)
+        return (int)err->status;
+    const struct pt_position *at = &result->position;
+    char duration[PT_DURATION_TEXT];
+    pt_log(PT_LOG_NOTE, "%" PRIu64 " updates of %" PRIu64 " examples in %s, train_loss %.4f",
+           at->done.updates, at->done.examples,
+           pt_format_duration(pt_clock_seconds() - run->start_seconds, duration),
+           at->loss_sum / (double)at->done.updates);
+    return PT_OK;
+}
+
+static int do_run(struct run *run, struct pt_error *err)
+{
+    struct pt_training_result result;
+    if (check_settings(run->settings, run->stream_path, err) || open_output(run, err) ||
+        open_inputs(run, err) || prepare(run, err) || train(run, &result, err))
+        return (int)err->status;
+    return result.stopped ? stop(run, &result) : deliver(run, &result, err);
+}
+
+static int run(void *context, const struct pt_common *common, struct pt_error *err)
+{
+    struct run run = {
+        .settings = context,
+        .common = common,
+        .stream_path = common->n_arguments ? common->arguments[0] : "-",
+    };
+    int status = do_run(&run, err);
+    close_run(&run);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    struct settings settings = {
+        .training = {.schedule = {.learning_rate = 0.01}, .max_grad_norm = 1},
+        .max_steps = UINT64_MAX,
+        .log_every = 10,
+        .save_every = 10,
+    };
+    const struct pt_tool tool = {
+        .name = "pt-train",
+        .synopsis = "[FILE]",
+        .most_arguments = 1,
+        .summary = "Tune a prompt on a stream of updates (FILE, else standard input) and write it to "
+                   "standard output.\v"
+                   "Examples:\n"
+                   "  pt-tokenize -m MODEL data.json | pt-pack | pt-train -m MODEL -p first.safetensors > "
+                   "prompt.safetensors\n"
+                   "  pt-train -m MODEL -p first.safetensors --save run.state updates -o prompt.safetensors",
+        .uses = PT_USES_THREADS | PT_USES_MATH | PT_USES_MEMORY | PT_USES_FINGERPRINT,
+        .options = option_table,
+        .settings = &settings,
+        .set = set,
+        .run = run,
+    };
+    return pt_tool_main(&tool, argc, argv);
+}
