@@ -1,6 +1,6 @@
 /*
- * The ragged forward and backward pass. One list of rows: the prompt's rows once, then every example's, no padding. One loop over layers
- * serves training, evaluation and (through cache.h) generation.
+ * The ragged forward and backward pass. One list of rows: the prompt's rows once, then every example's, no
+ * padding. One loop over layers serves training, evaluation and (through cache.h) generation.
  */
 #ifndef PT_MODEL_ENGINE_H
 #define PT_MODEL_ENGINE_H
@@ -13,7 +13,8 @@ struct pt_engine;
 
 struct pt_engine_options {
     uint64_t memory;   /* bytes it may allocate; 0: no bound */
-    size_t slice_rows; /* rows of examples in a slice of an update; 0: by the memory, at least 512 where it allows */
+    size_t slice_rows; /* rows of examples in a slice of an update; 0: by the memory, at least 512 where it
+                          allows */
 };
 
 /* An example of an update or an evaluation: stream words (id, top bit set where it counts in the loss). */
@@ -25,26 +26,30 @@ struct pt_sequence {
 
 struct pt_sequence_loss {
     double loss;      /* sum over its counted tokens, in nats, unweighted */
-    uint64_t targets; /* counted tokens; the first token counts only if there are rows or keys that predict it (prompt rows do) */
+    uint64_t targets; /* counted tokens; the first one counts only where rows in front predict it */
     uint64_t correct; /* predicted by the largest logit */
 };
 
-/* Model, math and plugs are borrowed until the engine is closed; plugs may be NULL (the bare model). */
-int pt_engine_open(struct pt_engine **engine, const struct pt_model *model, const struct pt_math *math, const struct pt_plugs *plugs,
-                   const struct pt_engine_options *options, struct pt_error *err) PT_MUST_USE;
+/* Model, math, plugs and the arrays that the plugs name are borrowed until the engine is closed; plugs may be
+ * NULL (the bare model), and so may options. */
+int pt_engine_open(struct pt_engine **engine, const struct pt_model *model, const struct pt_math *math,
+                   const struct pt_plugs *plugs, const struct pt_engine_options *options,
+                   struct pt_error *err) PT_MUST_USE;
 void pt_engine_close(struct pt_engine *engine);
 
 /*
- * Loss and gradient of one update: *loss = sum over all counted tokens of weight * loss, gradients are added into the plugs' buffers.
- * `each` [n] may be NULL. A loss that is not finite is PT_NUMERIC and names the sequences. The same bytes come out for any number of threads.
+ * Loss and gradient of one update: *loss = sum over all counted tokens of weight * loss, gradients are added
+ * into the plugs' buffers. `each` [n] may be NULL. A loss that is not finite is PT_NUMERIC and names the
+ * sequences. The same bytes come out for any number of threads.
  */
 int pt_engine_update(struct pt_engine *engine, const struct pt_sequence *sequences, size_t n, double *loss,
                      struct pt_sequence_loss *each, struct pt_error *err) PT_MUST_USE;
 /* Losses alone, in slices. */
-int pt_engine_evaluate(struct pt_engine *engine, const struct pt_sequence *sequences, size_t n, struct pt_sequence_loss *each,
-                       struct pt_error *err) PT_MUST_USE;
+int pt_engine_evaluate(struct pt_engine *engine, const struct pt_sequence *sequences, size_t n,
+                       struct pt_sequence_loss *each, struct pt_error *err) PT_MUST_USE;
 /* Logits of every row behind the prompt: logits [n, vocab] f32. */
-int pt_engine_logits(struct pt_engine *engine, const uint32_t *words, size_t n, float *logits, struct pt_error *err) PT_MUST_USE;
+int pt_engine_logits(struct pt_engine *engine, const uint32_t *words, size_t n, float *logits,
+                     struct pt_error *err) PT_MUST_USE;
 
 /* Rows of a slice in use (recorded in states: other slices give other last bits). */
 size_t pt_engine_slice_rows(const struct pt_engine *engine);

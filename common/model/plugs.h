@@ -1,7 +1,8 @@
 /*
- * The named places where a tuning method plugs into the frozen model. The engine reads this description and never asks
- * which method it runs; whatever may be left out of the work (rows, gradients, inputs of linears) follows from what is
- * plugged in here. Values are read, and gradients are added to (+=), during pt_engine_update.
+ * The named places where a tuning method plugs into the frozen model. The engine reads this description and
+ * never asks which method it runs; whatever may be left out of the work (rows, gradients, inputs of linears)
+ * follows from what is plugged in here. Values are read, and gradients are added to (+=), during
+ * pt_engine_update.
  */
 #ifndef PT_MODEL_PLUGS_H
 #define PT_MODEL_PLUGS_H

@@ -1,0 +1,113 @@
+/*
+ * One function lays the buffers out. It runs once over nothing to learn the size, and once over the block.
+ */
+#include "model/workspace.h"
+
+#include "base/memory.h"
+
+#include <stdlib.h>
+
+enum { ALIGNMENT = 64 };
+
+struct arena {
+    char *base; /* NULL: only count */
+    size_t used;
+};
+
+static float *take(struct arena *arena, size_t rows, size_t columns)
+{
+    float *taken = arena->base ? (float *)(void *)(arena->base + arena->used) : NULL;
+    arena->used += (rows * columns * sizeof(float) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    return taken;
+}
+
+static size_t larger(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+static struct pt_kept lay_out_layer(struct arena *arena, const struct pt_config *config, size_t n)
+{
+    return (struct pt_kept){
+        .x = take(arena, n, config->hidden_size),
+        .attention_mean = take(arena, n, 1),
+        .attention_rstd = take(arena, n, 1),
+        .qkv = take(arena, n, pt_config_qkv_size(config)),
+        .log_sums = take(arena, n, config->n_heads),
+        .mid = take(arena, n, config->hidden_size),
+        .mlp_mean = take(arena, n, 1),
+        .mlp_rstd = take(arena, n, 1),
+        .up = take(arena, n, config->intermediate_size),
+    };
+}
+
+static void lay_out_scratch(struct arena *arena, const struct pt_config *config,
+                            const struct pt_weights *weights, struct pt_workspace *space)
+{
+    size_t n = space->n_rows, hidden = config->hidden_size;
+    space->embedding_mean = take(arena, n, 1);
+    space->embedding_rstd = take(arena, n, 1);
+    space->output = take(arena, n, hidden);
+    space->final = take(arena, n, hidden);
+    space->final_mean = take(arena, n, 1);
+    space->final_rstd = take(arena, n, 1);
+    space->normed = take(arena, n, hidden);
+    space->gradient = take(arena, n, hidden);
+    space->attention = take(arena, n, larger(pt_config_q_size(config), hidden));
+    space->wide = take(arena, n, larger(config->intermediate_size, pt_config_qkv_size(config)));
+    space->logits = take(arena, n < PT_LOGIT_ROWS ? n : PT_LOGIT_ROWS, config->vocab_size);
+    space->low.rows = take(arena, n, weights->largest_rank);
+    space->low.transposed = take(arena, weights->largest_rank, weights->largest_delta_out);
+}
+
+static size_t lay_out(struct arena arena, const struct pt_config *config, const struct pt_weights *weights,
+                      struct pt_workspace *space)
+{
+    lay_out_scratch(&arena, config, weights, space);
+    for (size_t l = 0; l < config->n_layers; l++) {
+        bool own = space->keep || !l;
+        bool keeps_attention = space->keep && pt_linear_needs_input(&weights->layers[l].attention_out);
+        struct pt_kept kept = own ? lay_out_layer(&arena, config, space->n_rows) : (struct pt_kept){0};
+        float *attention =
+            keeps_attention ? take(&arena, space->n_rows, pt_config_q_size(config)) : space->attention;
+        if (!space->kept)
+            continue;
+        space->kept[l] = own ? kept : space->kept[0];
+        space->kept[l].attention = attention;
+    }
+    return arena.used;
+}
+
+size_t pt_workspace_bytes(const struct pt_config *config, const struct pt_weights *weights, size_t n_rows,
+                          bool keep)
+{
+    struct pt_workspace space = {.n_rows = n_rows, .keep = keep};
+    return lay_out((struct arena){0}, config, weights, &space) + ALIGNMENT;
+}
+
+int pt_workspace_ensure(struct pt_workspace *space, const struct pt_config *config,
+                        const struct pt_weights *weights, size_t n_rows, bool keep, struct pt_error *err)
+{
+    if (space->n_rows >= n_rows && (!keep || space->keep))
+        return PT_OK;
+    pt_workspace_free(space);
+    space->n_rows = n_rows;
+    space->keep = keep;
+    space->kept = pt_new_array(config->n_layers, sizeof *space->kept, err);
+    space->block =
+        err->status ? NULL : pt_new_array(pt_workspace_bytes(config, weights, n_rows, keep), 1, err);
+    if (!space->block) {
+        pt_workspace_free(space);
+        return (int)err->status;
+    }
+    size_t skip = (ALIGNMENT - (uintptr_t)space->block % ALIGNMENT) % ALIGNMENT;
+    lay_out((struct arena){.base = (char *)space->block + skip}, config, weights, space);
+    return PT_OK;
+}
+
+void pt_workspace_free(struct pt_workspace *space)
+{
+    free(space->kept);
+    free(space->block);
+    *space = (struct pt_workspace){0};
+}
