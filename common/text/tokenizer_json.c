@@ -164,7 +164,7 @@ static int read_merges(struct pt_bpe_tokenizer *tokenizer, const struct document
     struct pt_json_slice value;
     struct pt_buffer scratch = {0}, joined = {0};
     enum pt_json_scanned found = PT_JSON_MALFORMED;
-    size_t n = count_elements(document->merges), n_left;
+    size_t n = count_elements(document->merges), n_left = 0;
     if (n > UINT32_MAX / 2)
         return pt_fail(err, PT_BAD_INPUT, "%zu merges are too many", n);
     if (pt_merges_init(&tokenizer->merges, n, err))

@@ -1,0 +1,174 @@
+/*
+ * Opening a tokenizer and asking it for its vocabulary. Which kind it is, the files say.
+ */
+#include "text/tokenizer_inside.h"
+
+#include "base/memory.h"
+#include "base/utf8.h"
+#include "fmt/json.h"
+#include "io/folder.h"
+#include "io/source.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* A tokenizer file beyond this is refused. */
+#define LARGEST_FILE (UINT64_C(1) << 30)
+/* The small files beside it. */
+#define LARGEST_CONFIG (UINT64_C(16) << 20)
+
+static int load_config(json_t **value, const struct pt_folder *folder, const char *name, const char *path, struct pt_error *err)
+{
+    struct pt_buffer text = {0};
+    if (!pt_folder_has(folder, name))
+        return PT_OK;
+    char *full = pt_new_format(err, "%s/%s", path, name);
+    if (full && !pt_folder_read(folder, name, LARGEST_CONFIG, &text, err) &&
+        !pt_json_parse(value, text.data, text.size, full, err) && !json_is_object(*value))
+        pt_fail(err, PT_BAD_INPUT, "%s: not a JSON object", full);
+    free(full);
+    pt_buffer_free(&text);
+    return (int)err->status;
+}
+
+static int read_from_folder(struct pt_tokenizer *tokenizer, const char *path, struct pt_buffer *bytes, struct pt_error *err)
+{
+    struct pt_folder *folder;
+    if (pt_folder_open(&folder, path, err))
+        return (int)err->status;
+    const char *name = pt_folder_has(folder, "tokenizer.json") ? "tokenizer.json" : "tokenizer.model";
+    tokenizer->name = pt_new_format(err, "%s/%s", path, name);
+    if (!pt_folder_has(folder, name))
+        pt_fail(err, PT_BAD_INPUT, "%s: neither tokenizer.json nor tokenizer.model is there", path);
+    else if (tokenizer->name && !pt_folder_read(folder, name, LARGEST_FILE, bytes, err) &&
+             !load_config(&tokenizer->tokenizer_config, folder, "tokenizer_config.json", path, err) &&
+             !load_config(&tokenizer->special_tokens_map, folder, "special_tokens_map.json", path, err))
+        (void)!load_config(&tokenizer->config, folder, "config.json", path, err);
+    pt_folder_close(folder);
+    return (int)err->status;
+}
+
+static int read_file(struct pt_tokenizer *tokenizer, const char *path, struct pt_buffer *bytes, struct pt_error *err)
+{
+    struct pt_source *source;
+    tokenizer->name = pt_new_string(path, err);
+    if (!tokenizer->name || pt_source_open(&source, path, err))
+        return (int)err->status;
+    (void)!pt_source_read_all(source, LARGEST_FILE, bytes, err);
+    pt_source_close(source);
+    return (int)err->status;
+}
+
+/* A folder may be an archive: what neither is a folder nor ends like a tokenizer file is tried as one. */
+static bool is_tokenizer_file(const char *path)
+{
+    struct stat status;
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    if (stat(path, &status) == 0 && S_ISDIR(status.st_mode))
+        return false;
+    return strstr(name, ".json") || strstr(name, ".model");
+}
+
+static bool looks_like_json(const struct pt_buffer *bytes)
+{
+    size_t at = bytes->size >= 3 && memcmp(bytes->data, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+    while (at < bytes->size && strchr(" \t\r\n", bytes->data[at]) && bytes->data[at])
+        at++;
+    return at < bytes->size && bytes->data[at] == '{';
+}
+
+/* Begin- and end-of-sequence as tokenizer_config.json says, and without it as Llama's tokenizer does: only the former. */
+static int set_sentencepiece_specials(struct pt_tokenizer *tokenizer, struct pt_error *err)
+{
+    int64_t bos = pt_sentencepiece_bos(tokenizer->sentencepiece), eos = pt_sentencepiece_eos(tokenizer->sentencepiece);
+    bool add_bos = true, add_eos = false, found;
+    const json_t *config = tokenizer->tokenizer_config;
+    if (config && (pt_json_get_bool(config, "add_bos_token", "tokenizer_config.json", &add_bos, &found, err) ||
+                   pt_json_get_bool(config, "add_eos_token", "tokenizer_config.json", &add_eos, &found, err)))
+        return (int)err->status;
+    if (add_bos && bos >= 0 && pt_words_push(&tokenizer->front, (uint32_t)bos, err))
+        return (int)err->status;
+    if (add_eos && eos >= 0 && pt_words_push(&tokenizer->behind, (uint32_t)eos, err))
+        return (int)err->status;
+    return PT_OK;
+}
+
+static int open_sentencepiece(struct pt_tokenizer *tokenizer, const struct pt_buffer *bytes, struct pt_error *err)
+{
+    char reason[300];
+    if (bytes->size >= 8 && memcmp(bytes->data, "version ", 8) == 0)
+        return pt_fail(err, PT_BAD_INPUT, "%s: a Git-LFS pointer in place of the file", tokenizer->name);
+    tokenizer->sentencepiece = pt_sentencepiece_new(bytes->data, bytes->size, reason, sizeof reason);
+    if (!tokenizer->sentencepiece)
+        return pt_fail(err, PT_BAD_INPUT, "%s: not a SentencePiece model: %s", tokenizer->name, reason);
+    return set_sentencepiece_specials(tokenizer, err);
+}
+
+int pt_tokenizer_open(struct pt_tokenizer **out, const char *path, struct pt_error *err)
+{
+    struct pt_buffer bytes = {0};
+    struct pt_tokenizer *tokenizer = pt_new_array(1, sizeof *tokenizer, err);
+    if (!tokenizer)
+        return (int)err->status;
+    int status = is_tokenizer_file(path) ? read_file(tokenizer, path, &bytes, err) : read_from_folder(tokenizer, path, &bytes, err);
+    if (!status && bytes.size == 0)
+        status = pt_fail(err, PT_BAD_INPUT, "%s: the file is empty", tokenizer->name);
+    if (!status) {
+        tokenizer->fingerprint = pt_fingerprint_of(bytes.data, bytes.size);
+        bool json = strstr(tokenizer->name, ".json") || looks_like_json(&bytes);
+        status = json ? pt_bpe_tokenizer_new(&tokenizer->bpe, bytes.data, bytes.size, tokenizer->name, err)
+                      : open_sentencepiece(tokenizer, &bytes, err);
+    }
+    pt_buffer_free(&bytes);
+    if (status) {
+        pt_tokenizer_close(tokenizer);
+        return (int)err->status;
+    }
+    *out = tokenizer;
+    return PT_OK;
+}
+
+void pt_tokenizer_close(struct pt_tokenizer *tokenizer)
+{
+    if (!tokenizer)
+        return;
+    free(tokenizer->name);
+    pt_bpe_tokenizer_free(tokenizer->bpe);
+    if (tokenizer->sentencepiece)
+        pt_sentencepiece_free(tokenizer->sentencepiece);
+    pt_words_free(&tokenizer->front);
+    pt_words_free(&tokenizer->behind);
+    json_decref(tokenizer->tokenizer_config);
+    json_decref(tokenizer->special_tokens_map);
+    json_decref(tokenizer->config);
+    free(tokenizer);
+}
+
+struct pt_fingerprint pt_tokenizer_fingerprint(const struct pt_tokenizer *tokenizer)
+{
+    return tokenizer->fingerprint;
+}
+
+uint32_t pt_tokenizer_vocab_size(const struct pt_tokenizer *tokenizer)
+{
+    return tokenizer->bpe ? (uint32_t)tokenizer->bpe->vocabulary.n_ids : pt_sentencepiece_size(tokenizer->sentencepiece);
+}
+
+const char *pt_tokenizer_kind(const struct pt_tokenizer *tokenizer)
+{
+    return tokenizer->bpe ? "byte-level BPE" : "SentencePiece";
+}
+
+bool pt_tokenizer_id(const struct pt_tokenizer *tokenizer, const char *token, uint32_t *id)
+{
+    return tokenizer->bpe ? pt_vocabulary_find(&tokenizer->bpe->vocabulary, token, strlen(token), id)
+                          : pt_sentencepiece_find(tokenizer->sentencepiece, token, id);
+}
+
+const char *pt_tokenizer_token(const struct pt_tokenizer *tokenizer, uint32_t id)
+{
+    if (tokenizer->bpe)
+        return pt_vocabulary_token(&tokenizer->bpe->vocabulary, id, NULL);
+    return id < pt_sentencepiece_size(tokenizer->sentencepiece) ? pt_sentencepiece_piece(tokenizer->sentencepiece, id) : NULL;
+}
