@@ -1,6 +1,7 @@
 /*
- * The search jumps from one possible first byte to the next and walks the trie from there. White space that a token takes with it, and
- * the word boundaries it asks for, are judged after the match, as the reference does it: a match that fails them is passed over whole.
+ * The search jumps from one possible first byte to the next and walks the trie from there. White space that a
+ * token takes with it, and the word boundaries it asks for, are judged after the match, as the reference does
+ * it: a match that fails them is passed over whole.
  */
 #include "text/added_tokens.h"
 
@@ -35,7 +36,8 @@ static uint32_t child_of(const struct pt_token_matcher *matcher, uint32_t node, 
     return child;
 }
 
-int pt_token_matcher_add(struct pt_token_matcher *matcher, const char *pattern, size_t n, uint32_t token, struct pt_error *err)
+int pt_token_matcher_add(struct pt_token_matcher *matcher, const char *pattern, size_t n, uint32_t token,
+                         struct pt_error *err)
 {
     if (n == 0)
         return PT_OK;
@@ -63,8 +65,8 @@ int pt_token_matcher_add(struct pt_token_matcher *matcher, const char *pattern, 
     return PT_OK;
 }
 
-void pt_token_cut_init(struct pt_token_cut *cut, const struct pt_token_matcher *matcher, const struct pt_added_token *tokens,
-                       const char *text, size_t n)
+void pt_token_cut_init(struct pt_token_cut *cut, const struct pt_token_matcher *matcher,
+                       const struct pt_added_token *tokens, const char *text, size_t n)
 {
     *cut = (struct pt_token_cut){.matcher = matcher, .tokens = tokens, .text = text, .n_bytes = n};
 }
@@ -118,13 +120,15 @@ static bool word_touches(const struct pt_token_cut *cut, size_t begin, size_t en
         if (pt_is_word(point))
             return true;
     }
-    return end < cut->n_bytes && pt_utf8_decode(cut->text + end, cut->n_bytes - end, &point) && pt_is_word(point);
+    return end < cut->n_bytes && pt_utf8_decode(cut->text + end, cut->n_bytes - end, &point) &&
+           pt_is_word(point);
 }
 
 static size_t white_space_from(const struct pt_token_cut *cut, size_t at)
 {
     uint32_t point;
-    for (size_t n; (n = pt_utf8_decode(cut->text + at, cut->n_bytes - at, &point)) && pt_is_white_space(point);)
+    for (size_t n;
+         (n = pt_utf8_decode(cut->text + at, cut->n_bytes - at, &point)) && pt_is_white_space(point);)
         at += n;
     return at;
 }

@@ -1,6 +1,7 @@
 /*
  * Added tokens: strings that become one id wherever they stand in a text, before anything else is split
- * (huggingface/tokenizers, tokenizer/added_vocabulary.rs). The leftmost match counts, of several there the longest.
+ * (huggingface/tokenizers, tokenizer/added_vocabulary.rs). The leftmost match counts, of several there the
+ * longest.
  */
 #ifndef PT_TEXT_ADDED_TOKENS_H
 #define PT_TEXT_ADDED_TOKENS_H
@@ -24,15 +25,17 @@ struct pt_token_matcher {
         uint32_t child, sibling; /* index, 0: none */
         uint32_t token;          /* index of the added token that ends here, UINT32_MAX: none */
         uint8_t byte;
-    } *nodes; /* [n_nodes], owned; the first one is the root */
+    } * nodes; /* [n_nodes], owned; the first one is the root */
     size_t n_nodes, capacity;
     bool starts[256]; /* some pattern begins with this byte */
     unsigned n_starts;
     uint8_t only_start; /* where n_starts is 1 */
 };
 
-/* Adds a pattern for the added token with index `token`; of equal patterns the first stays. An empty one is ignored. */
-int pt_token_matcher_add(struct pt_token_matcher *matcher, const char *pattern, size_t n, uint32_t token, struct pt_error *err) PT_MUST_USE;
+/* Adds a pattern for the added token with index `token`; of equal patterns the first stays. An empty one is
+ * ignored. */
+int pt_token_matcher_add(struct pt_token_matcher *matcher, const char *pattern, size_t n, uint32_t token,
+                         struct pt_error *err) PT_MUST_USE;
 void pt_token_matcher_free(struct pt_token_matcher *matcher);
 
 /* A run of text between added tokens, or an added token. */
@@ -52,8 +55,8 @@ struct pt_token_cut {
     struct pt_stretch waiting;
     bool has_waiting;
 };
-void pt_token_cut_init(struct pt_token_cut *cut, const struct pt_token_matcher *matcher, const struct pt_added_token *tokens,
-                       const char *text, size_t n);
+void pt_token_cut_init(struct pt_token_cut *cut, const struct pt_token_matcher *matcher,
+                       const struct pt_added_token *tokens, const char *text, size_t n);
 /* False behind the last one. Text must be valid UTF-8. */
 bool pt_token_cut_next(struct pt_token_cut *cut, struct pt_stretch *stretch);
 

@@ -1,7 +1,8 @@
 /*
- * Pairs are looked up once, when they come to be, and their rank is kept with their left symbol. A short piece is searched for its
- * lowest rank again and again and closes up after each merge, which is faster than any queue; a long one has a linked list and a heap
- * of (rank, position), whose outdated entries are recognised by their rank.
+ * Pairs are looked up once, when they come to be, and their rank is kept with their left symbol. A short
+ * piece is searched for its lowest rank again and again and closes up after each merge, which is faster than
+ * any queue; a long one has a linked list and a heap of (rank, position), whose outdated entries are
+ * recognised by their rank.
  */
 #include "text/bpe.h"
 
@@ -80,7 +81,8 @@ static int make_room(struct pt_bpe_scratch *scratch, size_t n, struct pt_error *
     return PT_OK;
 }
 
-static void set_pair(const struct pt_merges *merges, struct pt_bpe_scratch *scratch, size_t at, uint32_t left, uint32_t right)
+static void set_pair(const struct pt_merges *merges, struct pt_bpe_scratch *scratch, size_t at, uint32_t left,
+                     uint32_t right)
 {
     struct pt_merge merge = look_up(merges, left, right);
     scratch->rank[at] = merge.rank;
@@ -104,7 +106,8 @@ static void close_up(uint32_t *array, size_t at, size_t n)
         array[i] = array[i + 1];
 }
 
-static size_t merge_short(const struct pt_merges *merges, struct pt_bpe_scratch *scratch, uint32_t *symbols, size_t n)
+static size_t merge_short(const struct pt_merges *merges, struct pt_bpe_scratch *scratch, uint32_t *symbols,
+                          size_t n)
 {
     uint32_t *rank = scratch->rank;
     while (n > 1) {
@@ -148,8 +151,8 @@ static uint64_t heap_pop(uint64_t *heap, size_t *n)
 }
 
 /* The pair at `at` is new: looks it up and queues it. */
-static void queue_pair(const struct pt_merges *merges, struct pt_bpe_scratch *scratch, const uint32_t *symbols, size_t at,
-                       size_t *n_heap)
+static void queue_pair(const struct pt_merges *merges, struct pt_bpe_scratch *scratch,
+                       const uint32_t *symbols, size_t at, size_t *n_heap)
 {
     set_pair(merges, scratch, at, symbols[at], symbols[scratch->next[at]]);
     if (scratch->rank[at] != NO_MERGE)
@@ -164,8 +167,8 @@ static size_t gather(const struct pt_bpe_scratch *scratch, uint32_t *symbols, si
     return left;
 }
 
-static int merge_long(const struct pt_merges *merges, struct pt_bpe_scratch *scratch, uint32_t *symbols, size_t *n,
-                      struct pt_error *err)
+static int merge_long(const struct pt_merges *merges, struct pt_bpe_scratch *scratch, uint32_t *symbols,
+                      size_t *n, struct pt_error *err)
 {
     /* Each merge queues at most two pairs and removes a symbol. */
     if (pt_reserve(&scratch->heap, &scratch->heap_capacity, 3 * *n, sizeof *scratch->heap, err))
@@ -199,7 +202,8 @@ static int merge_long(const struct pt_merges *merges, struct pt_bpe_scratch *scr
     return PT_OK;
 }
 
-int pt_bpe_merge(const struct pt_merges *merges, struct pt_bpe_scratch *scratch, uint32_t *symbols, size_t *n, struct pt_error *err)
+int pt_bpe_merge(const struct pt_merges *merges, struct pt_bpe_scratch *scratch, uint32_t *symbols, size_t *n,
+                 struct pt_error *err)
 {
     if (*n < 2)
         return PT_OK;

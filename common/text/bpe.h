@@ -1,6 +1,6 @@
 /*
- * Byte-pair encoding: a table of merges, and the loop that applies them to the symbols of one piece of text. The lowest rank goes
- * first, the leftmost among equals (huggingface/tokenizers, models/bpe).
+ * Byte-pair encoding: a table of merges, and the loop that applies them to the symbols of one piece of text.
+ * The lowest rank goes first, the leftmost among equals (huggingface/tokenizers, models/bpe).
  */
 #ifndef PT_TEXT_BPE_H
 #define PT_TEXT_BPE_H
@@ -14,7 +14,7 @@ struct pt_merges {
     struct pt_merge {
         uint64_t pair; /* left id << 32 | right id; UINT64_MAX: free */
         uint32_t rank, merged;
-    } *slots; /* [n_slots], owned, a power of two */
+    } * slots; /* [n_slots], owned, a power of two */
     size_t n_slots;
     unsigned shift; /* 64 - log2(n_slots) */
 };
@@ -22,7 +22,8 @@ struct pt_merges {
 /* Room for n merges. */
 int pt_merges_init(struct pt_merges *merges, size_t n, struct pt_error *err) PT_MUST_USE;
 void pt_merges_free(struct pt_merges *merges);
-/* At most as many as there is room for. A pair that is there already takes the new rank, as in the reference. */
+/* At most as many as there is room for. A pair that is there already takes the new rank, as in the reference.
+ */
 void pt_merges_add(struct pt_merges *merges, uint32_t left, uint32_t right, uint32_t rank, uint32_t merged);
 
 /* Working space of one thread. Starts zeroed. */

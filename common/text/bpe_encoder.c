@@ -1,6 +1,7 @@
 /*
- * From text to ids: cut at added tokens, normalise, cut at added tokens again, split into pieces, and merge the bytes of each piece
- * (the order of huggingface/tokenizers' encode). Short pieces are remembered with their ids.
+ * From text to ids: cut at added tokens, normalise, cut at added tokens again, split into pieces, and merge
+ * the bytes of each piece (the order of huggingface/tokenizers' encode). Short pieces are remembered with
+ * their ids.
  */
 #include "text/bpe_tokenizer.h"
 
@@ -23,7 +24,8 @@ struct pt_bpe_encoder {
     struct pt_buffer composed, prefixed, characters;
 };
 
-int pt_bpe_encoder_new(struct pt_bpe_encoder **out, const struct pt_bpe_tokenizer *tokenizer, struct pt_error *err)
+int pt_bpe_encoder_new(struct pt_bpe_encoder **out, const struct pt_bpe_tokenizer *tokenizer,
+                       struct pt_error *err)
 {
     struct pt_bpe_encoder *encoder = pt_new_array(1, sizeof *encoder, err);
     if (!encoder)
@@ -55,7 +57,8 @@ void pt_bpe_encoder_free(struct pt_bpe_encoder *encoder)
 }
 
 /* The piece as one token, for vocabularies that ask for it. */
-static bool find_whole(struct pt_bpe_encoder *encoder, const char *text, size_t n, uint32_t *id, struct pt_error *err)
+static bool find_whole(struct pt_bpe_encoder *encoder, const char *text, size_t n, uint32_t *id,
+                       struct pt_error *err)
 {
     struct pt_buffer *characters = &encoder->characters;
     pt_buffer_clear(characters);
@@ -67,7 +70,8 @@ static bool find_whole(struct pt_bpe_encoder *encoder, const char *text, size_t 
 }
 
 /* The tokens of single bytes; returns how many. */
-static size_t byte_symbols(const struct pt_bpe_tokenizer *tokenizer, const char *text, size_t n, uint32_t *symbols)
+static size_t byte_symbols(const struct pt_bpe_tokenizer *tokenizer, const char *text, size_t n,
+                           uint32_t *symbols)
 {
     size_t count = 0;
     bool in_unknown = false;
@@ -83,7 +87,8 @@ static size_t byte_symbols(const struct pt_bpe_tokenizer *tokenizer, const char 
     return count;
 }
 
-static int merge_piece(struct pt_bpe_encoder *encoder, const char *text, size_t n, size_t *n_symbols, struct pt_error *err)
+static int merge_piece(struct pt_bpe_encoder *encoder, const char *text, size_t n, size_t *n_symbols,
+                       struct pt_error *err)
 {
     const struct pt_bpe_tokenizer *tokenizer = encoder->tokenizer;
     if (pt_reserve(&encoder->symbols, &encoder->symbols_capacity, n, sizeof *encoder->symbols, err))
@@ -98,7 +103,8 @@ static int merge_piece(struct pt_bpe_encoder *encoder, const char *text, size_t 
     return pt_bpe_merge(&tokenizer->merges, &encoder->scratch, encoder->symbols, n_symbols, err);
 }
 
-static int encode_piece(struct pt_bpe_encoder *encoder, const char *text, size_t n, struct pt_words *ids, struct pt_error *err)
+static int encode_piece(struct pt_bpe_encoder *encoder, const char *text, size_t n, struct pt_words *ids,
+                        struct pt_error *err)
 {
     struct pt_cached_word *word = pt_word_cache_slot(encoder->cache, text, n);
     if (word && pt_cached_word_is(word, text, n))
@@ -112,11 +118,13 @@ static int encode_piece(struct pt_bpe_encoder *encoder, const char *text, size_t
 }
 
 /* Applies one split to all pieces. */
-static int split_pieces(struct pt_bpe_encoder *encoder, const struct pt_split *split, const char *text, struct pt_error *err)
+static int split_pieces(struct pt_bpe_encoder *encoder, const struct pt_split *split, const char *text,
+                        struct pt_error *err)
 {
     encoder->next_pieces.n = 0;
     for (size_t i = 0; i < encoder->pieces.n; i++)
-        if (pt_split_apply(split, encoder->splitter, text, encoder->pieces.data[i], &encoder->next_pieces, err))
+        if (pt_split_apply(split, encoder->splitter, text, encoder->pieces.data[i], &encoder->next_pieces,
+                           err))
             return (int)err->status;
     struct pt_spans swap = encoder->pieces;
     encoder->pieces = encoder->next_pieces;
@@ -142,7 +150,8 @@ static int prefix_pieces(struct pt_bpe_encoder *encoder, const char **text, stru
 }
 
 /* Text without added tokens in it. */
-static int encode_plain(struct pt_bpe_encoder *encoder, const char *text, size_t n, struct pt_words *ids, struct pt_error *err)
+static int encode_plain(struct pt_bpe_encoder *encoder, const char *text, size_t n, struct pt_words *ids,
+                        struct pt_error *err)
 {
     const struct pt_bpe_tokenizer *tokenizer = encoder->tokenizer;
     encoder->pieces.n = 0;
@@ -164,7 +173,8 @@ static int encode_plain(struct pt_bpe_encoder *encoder, const char *text, size_t
 }
 
 /* Text without raw added tokens in it: normalises, and cuts at those that are looked for afterwards. */
-static int encode_normalized(struct pt_bpe_encoder *encoder, const char *text, size_t n, struct pt_words *ids, struct pt_error *err)
+static int encode_normalized(struct pt_bpe_encoder *encoder, const char *text, size_t n, struct pt_words *ids,
+                             struct pt_error *err)
 {
     const struct pt_bpe_tokenizer *tokenizer = encoder->tokenizer;
     if (tokenizer->compose && !pt_is_surely_composed(text, n)) {
@@ -187,16 +197,18 @@ static int encode_normalized(struct pt_bpe_encoder *encoder, const char *text, s
     return PT_OK;
 }
 
-int pt_bpe_encode(struct pt_bpe_encoder *encoder, const char *text, size_t n, struct pt_words *ids, struct pt_error *err)
+int pt_bpe_encode(struct pt_bpe_encoder *encoder, const char *text, size_t n, struct pt_words *ids,
+                  struct pt_error *err)
 {
     const struct pt_bpe_tokenizer *tokenizer = encoder->tokenizer;
     struct pt_token_cut cut;
     struct pt_stretch stretch;
     pt_token_cut_init(&cut, &tokenizer->raw_matcher, tokenizer->added, text, n);
     while (pt_token_cut_next(&cut, &stretch)) {
-        int status = stretch.token != PT_NO_TOKEN
-                         ? pt_words_push(ids, tokenizer->added[stretch.token].id, err)
-                         : encode_normalized(encoder, text + stretch.begin, stretch.end - stretch.begin, ids, err);
+        int status =
+            stretch.token != PT_NO_TOKEN
+                ? pt_words_push(ids, tokenizer->added[stretch.token].id, err)
+                : encode_normalized(encoder, text + stretch.begin, stretch.end - stretch.begin, ids, err);
         if (status)
             return status;
     }

@@ -9,8 +9,8 @@ bool pt_is_white_space(uint32_t point)
 {
     if (point < 0x80)
         return point == ' ' || (point >= 0x09 && point <= 0x0d);
-    return point == 0x85 || point == 0xa0 || point == 0x1680 || (point >= 0x2000 && point <= 0x200a) || point == 0x2028 ||
-           point == 0x2029 || point == 0x202f || point == 0x205f || point == 0x3000;
+    return point == 0x85 || point == 0xa0 || point == 0x1680 || (point >= 0x2000 && point <= 0x200a) ||
+           point == 0x2028 || point == 0x2029 || point == 0x202f || point == 0x205f || point == 0x3000;
 }
 
 bool pt_is_python_space(uint32_t point)

@@ -11,7 +11,8 @@
 bool pt_is_white_space(uint32_t point);
 /* White_Space and U+001C to U+001F: what Python's str.strip takes. */
 bool pt_is_python_space(uint32_t point);
-/* Letters, marks, decimal digits, connectors and joiners: what \w means (UTS 18, Annex C), by general category. */
+/* Letters, marks, decimal digits, connectors and joiners: what \w means (UTS 18, Annex C), by general
+ * category. */
 bool pt_is_word(uint32_t point);
 
 #endif

@@ -18,8 +18,8 @@ bool pt_is_surely_composed(const char *text, size_t n)
 int pt_compose(const char *text, size_t n, struct pt_buffer *out, struct pt_error *err)
 {
     utf8proc_uint8_t *composed = NULL;
-    utf8proc_ssize_t length =
-        utf8proc_map((const utf8proc_uint8_t *)text, (utf8proc_ssize_t)n, &composed, UTF8PROC_STABLE | UTF8PROC_COMPOSE);
+    utf8proc_ssize_t length = utf8proc_map((const utf8proc_uint8_t *)text, (utf8proc_ssize_t)n, &composed,
+                                           UTF8PROC_STABLE | UTF8PROC_COMPOSE);
     if (length < 0)
         return pt_fail(err, PT_FAILED, "normalising %zu bytes: %s", n, utf8proc_errmsg(length));
     int status = pt_buffer_append(out, composed, (size_t)length, err);

@@ -1,7 +1,8 @@
 /*
- * Ids to text as they come. Byte-level tokens are bytes, which become characters as soon as they are whole. SentencePiece drops the
- * blank in front of the first word, so until some text has come out the library decodes all ids so far; from then on each piece alone,
- * behind one that is known (its text is cut off again).
+ * Ids to text as they come. Byte-level tokens are bytes, which become characters as soon as they are whole.
+ * SentencePiece drops the blank in front of the first word, so until some text has come out the library
+ * decodes all ids so far; from then on each piece alone, behind one that is known (its text is cut off
+ * again).
  */
 #include "text/tokenizer_inside.h"
 
@@ -20,7 +21,8 @@ struct pt_decoder {
     size_t lead_bytes;      /* the length of their text */
 };
 
-int pt_decoder_new(struct pt_decoder **out, const struct pt_tokenizer *tokenizer, bool skip_special, struct pt_error *err)
+int pt_decoder_new(struct pt_decoder **out, const struct pt_tokenizer *tokenizer, bool skip_special,
+                   struct pt_error *err)
 {
     struct pt_decoder *decoder = pt_new_array(1, sizeof *decoder, err);
     if (!decoder)
@@ -51,49 +53,63 @@ static int push_bpe(struct pt_decoder *decoder, uint32_t id, struct pt_buffer *t
         return PT_OK;
     if (pt_byte_level_decode(token, n, &decoder->bytes, err))
         return (int)err->status;
-    return pt_lossy_text_move(&decoder->bytes, text, err);
+    return pt_lossy_text_move(&decoder->bytes, PT_REPLACE_PARTS, text, err);
 }
 
-/* The text that the lead, with its newest id, adds. */
-static int append_piece(struct pt_decoder *decoder, struct pt_buffer *text, struct pt_error *err)
+/* The text of the lead, its newest id included: appends what is new of it. Once there is some, the newest id
+ * leaves the lead again. */
+static int decode_lead(struct pt_decoder *decoder, struct pt_buffer *text, struct pt_error *err)
 {
     char reason[300], *decoded;
     size_t n;
-    if (!pt_sentencepiece_decode(decoder->tokenizer->sentencepiece, decoder->lead.data, decoder->lead.n, &decoded, &n, reason,
-                                 sizeof reason))
+    if (!pt_sentencepiece_decode(decoder->tokenizer->sentencepiece, decoder->lead.data, decoder->lead.n,
+                                 &decoded, &n, reason, sizeof reason))
         return pt_fail(err, PT_FAILED, "sentencepiece: %s", reason);
-    int status = n > decoder->lead_bytes ? pt_buffer_append(text, decoded + decoder->lead_bytes, n - decoder->lead_bytes, err) : PT_OK;
+    size_t known = decoder->lead_bytes;
+    int status = text && n > known ? pt_buffer_append(text, decoded + known, n - known, err) : PT_OK;
     free(decoded);
-    if (decoder->lead_bytes)
+    if (known)
         decoder->lead.n--;
     else
         decoder->lead_bytes = n;
     return status;
 }
 
-/* Bytes that are no character become U+FFFD one by one, as the library does it. */
-static int push_sentencepiece(struct pt_decoder *decoder, uint32_t id, struct pt_buffer *text, struct pt_error *err)
+/* A piece that stands for a byte counts as text, also where its character is not whole yet. */
+static int push_byte(struct pt_decoder *decoder, uint32_t id, char byte, struct pt_buffer *text,
+                     struct pt_error *err)
+{
+    if (!decoder->lead_bytes && (pt_words_push(&decoder->lead, id, err) || decode_lead(decoder, NULL, err)))
+        return (int)err->status;
+    if (pt_buffer_append(&decoder->bytes, &byte, 1, err))
+        return (int)err->status;
+    return pt_lossy_text_move(&decoder->bytes, PT_REPLACE_BYTES, text, err);
+}
+
+static int push_sentencepiece(struct pt_decoder *decoder, uint32_t id, struct pt_buffer *text,
+                              struct pt_error *err)
 {
     const struct pt_sentencepiece *model = decoder->tokenizer->sentencepiece;
     if (id >= pt_sentencepiece_size(model))
         return pt_fail(err, PT_MISMATCH, "%s: no token has the id %u", decoder->tokenizer->name, id);
     int byte = pt_sentencepiece_byte(model, id);
-    if (byte >= 0) {
-        char c = (char)byte;
-        return pt_buffer_append(&decoder->bytes, &c, 1, err) ? (int)err->status : pt_lossy_text_move(&decoder->bytes, text, err);
-    }
-    if (pt_lossy_text_finish(&decoder->bytes, text, err) || pt_words_push(&decoder->lead, id, err))
+    if (byte >= 0)
+        return push_byte(decoder, id, (char)byte, text, err);
+    if (pt_lossy_text_finish(&decoder->bytes, PT_REPLACE_BYTES, text, err) ||
+        pt_words_push(&decoder->lead, id, err))
         return (int)err->status;
-    return append_piece(decoder, text, err);
+    return decode_lead(decoder, text, err);
 }
 
 int pt_decoder_push(struct pt_decoder *decoder, uint32_t id, struct pt_buffer *text, struct pt_error *err)
 {
-    return decoder->tokenizer->bpe ? push_bpe(decoder, id, text, err) : push_sentencepiece(decoder, id, text, err);
+    return decoder->tokenizer->bpe ? push_bpe(decoder, id, text, err)
+                                   : push_sentencepiece(decoder, id, text, err);
 }
 
 int pt_decoder_finish(struct pt_decoder *decoder, struct pt_buffer *text, struct pt_error *err)
 {
     decoder->lead.n = decoder->lead_bytes = 0;
-    return pt_lossy_text_finish(&decoder->bytes, text, err);
+    return pt_lossy_text_finish(&decoder->bytes,
+                                decoder->tokenizer->bpe ? PT_REPLACE_PARTS : PT_REPLACE_BYTES, text, err);
 }

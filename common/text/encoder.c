@@ -35,8 +35,8 @@ void pt_encoder_free(struct pt_encoder *encoder)
     free(encoder);
 }
 
-static int encode_sentencepiece(const struct pt_tokenizer *tokenizer, const char *text, size_t n, struct pt_words *ids,
-                                struct pt_error *err)
+static int encode_sentencepiece(const struct pt_tokenizer *tokenizer, const char *text, size_t n,
+                                struct pt_words *ids, struct pt_error *err)
 {
     char reason[300];
     uint32_t *found;
@@ -48,7 +48,8 @@ static int encode_sentencepiece(const struct pt_tokenizer *tokenizer, const char
     return status;
 }
 
-int pt_encode(struct pt_encoder *encoder, const char *text, size_t n, bool with_special, struct pt_words *ids, struct pt_error *err)
+int pt_encode(struct pt_encoder *encoder, const char *text, size_t n, bool with_special, struct pt_words *ids,
+              struct pt_error *err)
 {
     const struct pt_tokenizer *tokenizer = encoder->tokenizer;
     const struct pt_words *behind = tokenizer->bpe ? &tokenizer->bpe->behind : &tokenizer->behind;
@@ -57,7 +58,8 @@ int pt_encode(struct pt_encoder *encoder, const char *text, size_t n, bool with_
         return pt_fail(err, PT_BAD_INPUT, "byte %zu: not UTF-8", valid);
     if (with_special && pt_encode_front(encoder, ids, err))
         return (int)err->status;
-    if (tokenizer->bpe ? pt_bpe_encode(encoder->bpe, text, n, ids, err) : encode_sentencepiece(tokenizer, text, n, ids, err))
+    if (tokenizer->bpe ? pt_bpe_encode(encoder->bpe, text, n, ids, err)
+                       : encode_sentencepiece(tokenizer, text, n, ids, err))
         return (int)err->status;
     return with_special ? pt_words_append(ids, behind->data, behind->n, err) : PT_OK;
 }

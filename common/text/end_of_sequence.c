@@ -1,5 +1,6 @@
 /*
- * Which token ends a text. The files beside the tokenizer are asked in the order in which the reference's own classes do it.
+ * Which token ends a text. The files beside the tokenizer are asked in the order in which the reference's own
+ * classes do it.
  */
 #include "text/tokenizer_inside.h"
 
@@ -27,19 +28,22 @@ static bool id_of_config(const struct pt_tokenizer *tokenizer, uint32_t *id)
     return true;
 }
 
-int pt_tokenizer_eos(const struct pt_tokenizer *tokenizer, const char *requested, uint32_t *id, struct pt_error *err)
+int pt_tokenizer_eos(const struct pt_tokenizer *tokenizer, const char *requested, uint32_t *id,
+                     struct pt_error *err)
 {
     if (requested)
         return pt_tokenizer_id(tokenizer, requested, id)
                    ? PT_OK
-                   : pt_fail(err, PT_MISMATCH, "%s: the vocabulary has no token \"%.100s\"", tokenizer->name, requested);
+                   : pt_fail(err, PT_MISMATCH, "%s: the vocabulary has no token \"%.100s\"", tokenizer->name,
+                             requested);
     const json_t *files[] = {tokenizer->tokenizer_config, tokenizer->special_tokens_map};
     for (int i = 0; i < 2; i++) {
         const char *token = token_text(files[i], "eos_token");
         if (token && pt_tokenizer_id(tokenizer, token, id))
             return PT_OK;
     }
-    if (id_of_config(tokenizer, id) || pt_tokenizer_id(tokenizer, "</s>", id) || pt_tokenizer_id(tokenizer, "<|endoftext|>", id))
+    if (id_of_config(tokenizer, id) || pt_tokenizer_id(tokenizer, "</s>", id) ||
+        pt_tokenizer_id(tokenizer, "<|endoftext|>", id))
         return PT_OK;
     pt_fail(err, PT_MISMATCH, "%s: no end-of-sequence token is known", tokenizer->name);
     return pt_error_hint(err, "name one with --eos");

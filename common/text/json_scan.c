@@ -1,6 +1,6 @@
 /*
- * Walks over JSON by brackets and strings. Memory is bounded by nothing but the text itself, and every byte is looked
- * at once.
+ * Walks over JSON by brackets and strings. Memory is bounded by nothing but the text itself, and every byte
+ * is looked at once.
  */
 #include "text/json_scan.h"
 
@@ -10,7 +10,8 @@
 
 static void skip_blanks(struct pt_json_scan *scan)
 {
-    while (scan->next < scan->end && (*scan->next == ' ' || *scan->next == '\n' || *scan->next == '\r' || *scan->next == '\t'))
+    while (scan->next < scan->end &&
+           (*scan->next == ' ' || *scan->next == '\n' || *scan->next == '\r' || *scan->next == '\t'))
         scan->next++;
 }
 
@@ -96,7 +97,8 @@ static enum pt_json_scanned next_element(struct pt_json_scan *scan, char closing
     return PT_JSON_ELEMENT;
 }
 
-enum pt_json_scanned pt_json_scan_pair(struct pt_json_scan *scan, struct pt_json_slice *key, struct pt_json_slice *value)
+enum pt_json_scanned pt_json_scan_pair(struct pt_json_scan *scan, struct pt_json_slice *key,
+                                       struct pt_json_slice *value)
 {
     enum pt_json_scanned found = next_element(scan, '}');
     if (found != PT_JSON_ELEMENT)
@@ -159,8 +161,8 @@ static bool unicode_escape(const char **p, const char *end, uint32_t *point)
     *p += 4;
     if (*point < 0xd800 || *point > 0xdfff)
         return true;
-    if (*point > 0xdbff || end - *p < 6 || (*p)[0] != '\\' || (*p)[1] != 'u' || !hexadecimal(*p + 2, end, &low) || low < 0xdc00 ||
-        low > 0xdfff)
+    if (*point > 0xdbff || end - *p < 6 || (*p)[0] != '\\' || (*p)[1] != 'u' ||
+        !hexadecimal(*p + 2, end, &low) || low < 0xdc00 || low > 0xdfff)
         return false;
     *p += 6;
     *point = 0x10000 + ((*point - 0xd800) << 10) + (low - 0xdc00);
@@ -185,7 +187,8 @@ static bool unescape_one(const char **p, const char *end, struct pt_buffer *scra
     return true;
 }
 
-bool pt_json_scan_unescape(struct pt_json_slice raw, struct pt_buffer *scratch, struct pt_json_slice *text, struct pt_error *err)
+bool pt_json_scan_unescape(struct pt_json_slice raw, struct pt_buffer *scratch, struct pt_json_slice *text,
+                           struct pt_error *err)
 {
     *text = raw;
     if (!memchr(raw.text, '\\', raw.n))

@@ -1,7 +1,7 @@
 /*
- * A cursor over JSON text that finds where values begin and end without building them: for parts too large for a
- * tree (a vocabulary of 250,000 tokens). It checks the structure it walks over and nothing else; what a slice holds
- * is parsed, and judged, by whoever reads it.
+ * A cursor over JSON text that finds where values begin and end without building them: for parts too large
+ * for a tree (a vocabulary of 250,000 tokens). It checks the structure it walks over and nothing else; what a
+ * slice holds is parsed, and judged, by whoever reads it.
  */
 #ifndef PT_TEXT_JSON_SCAN_H
 #define PT_TEXT_JSON_SCAN_H
@@ -26,7 +26,8 @@ bool pt_json_scan_begin(struct pt_json_scan *scan, struct pt_json_slice containe
 enum pt_json_scanned { PT_JSON_ELEMENT, PT_JSON_END, PT_JSON_MALFORMED };
 
 /* The next pair of an object; `key` is the raw text between its quotation marks. */
-enum pt_json_scanned pt_json_scan_pair(struct pt_json_scan *scan, struct pt_json_slice *key, struct pt_json_slice *value);
+enum pt_json_scanned pt_json_scan_pair(struct pt_json_scan *scan, struct pt_json_slice *key,
+                                       struct pt_json_slice *value);
 /* The next element of an array. */
 enum pt_json_scanned pt_json_scan_element(struct pt_json_scan *scan, struct pt_json_slice *value);
 
@@ -36,8 +37,8 @@ bool pt_json_scan_string(struct pt_json_slice value, struct pt_json_slice *insid
 bool pt_json_scan_id(struct pt_json_slice value, uint32_t *id);
 
 /*
- * The characters that a raw string stands for. Without escapes it is the slice itself, otherwise it is written to scratch.
- * False for a malformed escape or a lone surrogate.
+ * The characters that a raw string stands for. Without escapes it is the slice itself, otherwise it is
+ * written to scratch. False for a malformed escape or a lone surrogate.
  */
 bool pt_json_scan_unescape(struct pt_json_slice raw, struct pt_buffer *scratch, struct pt_json_slice *text,
                            struct pt_error *err) PT_MUST_USE;

@@ -1,6 +1,7 @@
 /*
- * One pass over the pattern. Literals come out as hexadecimal escapes, so that no character can mean something to PCRE2 that it did
- * not mean to Oniguruma. Syntax: Oniguruma's doc/RE; classes: Unicode's White_Space, and its Word of UTS 18.
+ * One pass over the pattern. Literals come out as hexadecimal escapes, so that no character can mean
+ * something to PCRE2 that it did not mean to Oniguruma. Syntax: Oniguruma's doc/RE; classes: Unicode's
+ * White_Space, and its Word of UTS 18.
  */
 #include "text/oniguruma.h"
 
@@ -13,9 +14,12 @@
 
 #include <utf8proc.h>
 
-#define WHITE_SPACE "\\x09-\\x0d\\x20\\x{85}\\x{a0}\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{202f}\\x{205f}\\x{3000}"
-#define NOT_WHITE_SPACE                                                                                                            \
-    "\\x00-\\x08\\x0e-\\x1f\\x21-\\x{84}\\x{86}-\\x{9f}\\x{a1}-\\x{167f}\\x{1681}-\\x{1fff}\\x{200b}-\\x{2027}\\x{202a}-\\x{202e}" \
+#define WHITE_SPACE                                                                                      \
+    "\\x09-\\x0d\\x20\\x{85}\\x{a0}\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{202f}\\x{205f}\\x{" \
+    "3000}"
+#define NOT_WHITE_SPACE                                                                                    \
+    "\\x00-\\x08\\x0e-\\x1f\\x21-\\x{84}\\x{86}-\\x{9f}\\x{a1}-\\x{167f}\\x{1681}-\\x{1fff}\\x{200b}-\\x{" \
+    "2027}\\x{202a}-\\x{202e}"                                                                             \
     "\\x{2030}-\\x{205e}\\x{2060}-\\x{2fff}\\x{3001}-\\x{10ffff}"
 #define WORD "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}"
 #define HEX_DIGIT "0-9a-fA-F"
@@ -31,7 +35,8 @@ struct translation {
 
 static int refuse(struct translation *t, const char *what)
 {
-    return pt_fail(t->err, PT_MISMATCH, "pattern \"%.200s\": %s not supported (at byte %td)", t->pattern, what, t->next - t->pattern);
+    return pt_fail(t->err, PT_MISMATCH, "pattern \"%.200s\": %s not supported (at byte %td)", t->pattern,
+                   what, t->next - t->pattern);
 }
 
 static int put(struct translation *t, const char *text)
@@ -41,10 +46,12 @@ static int put(struct translation *t, const char *text)
 
 static bool is_letter(uint32_t point)
 {
-    return strchr("\1\2\3\4\5", utf8proc_category((utf8proc_int32_t)point)) && utf8proc_category((utf8proc_int32_t)point);
+    return strchr("\1\2\3\4\5", utf8proc_category((utf8proc_int32_t)point)) &&
+           utf8proc_category((utf8proc_int32_t)point);
 }
 
-/* Where case is ignored, Oniguruma also takes one character for several ("ss" matches U+00DF), which PCRE2 does not. */
+/* Where case is ignored, Oniguruma also takes one character for several ("ss" matches U+00DF), which PCRE2
+ * does not. */
 static bool may_fold_to_one(uint32_t first, uint32_t second)
 {
     static const char pairs[] = "ss ff fi fl st ";
@@ -90,15 +97,16 @@ static int take_code_point(struct translation *t, char kind, uint32_t *point)
         digits[n++] = *t->next++;
     *point = (uint32_t)strtoul(digits, NULL, 16);
     bool closed = !braces || (t->next < t->end && *t->next++ == '}');
-    if (n == 0 || (kind == 'u' && n != 4) || !closed || *point > 0x10ffff || (*point >= 0xd800 && *point <= 0xdfff) ||
-        (!braces && kind == 'x' && *point >= 0x80))
+    if (n == 0 || (kind == 'u' && n != 4) || !closed || *point > 0x10ffff ||
+        (*point >= 0xd800 && *point <= 0xdfff) || (!braces && kind == 'x' && *point >= 0x80))
         return refuse(t, "this character code is");
     return PT_OK;
 }
 
 static bool is_general_category(const char *name, size_t n)
 {
-    static const char names[] = " C Cc Cf Cn Co L Ll Lm Lo Lt Lu M Mc Me Mn N Nd Nl No P Pc Pd Pe Pf Pi Po Ps S Sc Sk Sm So Z Zl Zp Zs ";
+    static const char names[] = " C Cc Cf Cn Co L Ll Lm Lo Lt Lu M Mc Me Mn N Nd Nl No P Pc Pd Pe Pf Pi Po "
+                                "Ps S Sc Sk Sm So Z Zl Zp Zs ";
     char wanted[8];
     if (n == 0 || n > 2)
         return false;
@@ -106,7 +114,8 @@ static bool is_general_category(const char *name, size_t n)
     return strstr(names, wanted) != NULL;
 }
 
-/* Behind \p or \P. Scripts are asked for as such: PCRE2 would take a bare name for the script's extensions. */
+/* Behind \p or \P. Scripts are asked for as such: PCRE2 would take a bare name for the script's extensions.
+ */
 static int put_property(struct translation *t, bool negated)
 {
     const char *close = next_is(t, "{") ? memchr(t->next, '}', (size_t)(t->end - t->next)) : NULL;
@@ -124,12 +133,14 @@ static int put_property(struct translation *t, bool negated)
     for (size_t i = 0; i < n; i++)
         if (!((name[i] | 0x20) >= 'a' && (name[i] | 0x20) <= 'z') && name[i] != '_')
             return refuse(t, "this property is");
-    static const char *const others[] = {"Alphabetic", "Word", "Alpha", "Any", "Punct", "Space", "Upper", "Lower", "Digit", "Alnum"};
+    static const char *const others[] = {"Alphabetic", "Word",  "Alpha", "Any",   "Punct",
+                                         "Space",      "Upper", "Lower", "Digit", "Alnum"};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         if (strlen(others[i]) == n && strncasecmp(others[i], name, n) == 0)
             return refuse(t, "this property is");
     t->next = close + 1;
-    return pt_buffer_append_format(t->out, t->err, "\\%c{%s%.*s}", negated ? 'P' : 'p', category ? "" : "sc:", (int)n, name);
+    return pt_buffer_append_format(t->out, t->err, "\\%c{%s%.*s}", negated ? 'P' : 'p',
+                                   category ? "" : "sc:", (int)n, name);
 }
 
 /* A character that a backslash names: a control, a code, or punctuation. *known = false where `c` is none. */
@@ -214,8 +225,10 @@ static int escape_outside(struct translation *t)
 
 static int posix_class(struct translation *t)
 {
-    static const char *const names[][2] = {
-        {"[:space:]", WHITE_SPACE}, {"[:digit:]", "\\p{Nd}"}, {"[:alpha:]", "\\p{Alphabetic}"}, {"[:alnum:]", "\\p{Alphabetic}\\p{Nd}"}};
+    static const char *const names[][2] = {{"[:space:]", WHITE_SPACE},
+                                           {"[:digit:]", "\\p{Nd}"},
+                                           {"[:alpha:]", "\\p{Alphabetic}"},
+                                           {"[:alnum:]", "\\p{Alphabetic}\\p{Nd}"}};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (next_is(t, names[i][0])) {
             t->next += strlen(names[i][0]);

@@ -25,8 +25,8 @@ struct pt_sentencepiece *pt_sentencepiece_new(const void *bytes, size_t n, char 
 {
     try {
         auto *model = new pt_sentencepiece;
-        const auto status = model->processor.LoadFromSerializedProto(
-            std::string_view(static_cast<const char *>(bytes), n));
+        const auto status =
+            model->processor.LoadFromSerializedProto(std::string_view(static_cast<const char *>(bytes), n));
         if (status.ok())
             return model;
         say(reason, n_reason, status.ToString().c_str());
@@ -106,8 +106,8 @@ static bool copy(const void *bytes, size_t n, void **out, char *reason, size_t n
     return true;
 }
 
-bool pt_sentencepiece_encode(const struct pt_sentencepiece *model, const char *text, size_t n, uint32_t **ids, size_t *n_ids,
-                             char *reason, size_t n_reason)
+bool pt_sentencepiece_encode(const struct pt_sentencepiece *model, const char *text, size_t n, uint32_t **ids,
+                             size_t *n_ids, char *reason, size_t n_reason)
 {
     try {
         std::vector<int> found;
@@ -130,8 +130,8 @@ bool pt_sentencepiece_encode(const struct pt_sentencepiece *model, const char *t
     return false;
 }
 
-bool pt_sentencepiece_decode(const struct pt_sentencepiece *model, const uint32_t *ids, size_t n_ids, char **text, size_t *n,
-                             char *reason, size_t n_reason)
+bool pt_sentencepiece_decode(const struct pt_sentencepiece *model, const uint32_t *ids, size_t n_ids,
+                             char **text, size_t *n, char *reason, size_t n_reason)
 {
     try {
         std::string decoded;

@@ -30,11 +30,11 @@ bool pt_sentencepiece_is_control(const struct pt_sentencepiece *model, uint32_t 
 int pt_sentencepiece_byte(const struct pt_sentencepiece *model, uint32_t id);
 
 /* *ids is released with free(). False with a reason on failure. */
-bool pt_sentencepiece_encode(const struct pt_sentencepiece *model, const char *text, size_t n, uint32_t **ids, size_t *n_ids,
-                             char *reason, size_t n_reason);
+bool pt_sentencepiece_encode(const struct pt_sentencepiece *model, const char *text, size_t n, uint32_t **ids,
+                             size_t *n_ids, char *reason, size_t n_reason);
 /* *text is released with free(). */
-bool pt_sentencepiece_decode(const struct pt_sentencepiece *model, const uint32_t *ids, size_t n_ids, char **text, size_t *n,
-                             char *reason, size_t n_reason);
+bool pt_sentencepiece_decode(const struct pt_sentencepiece *model, const uint32_t *ids, size_t n_ids,
+                             char **text, size_t *n, char *reason, size_t n_reason);
 
 #ifdef __cplusplus
 }

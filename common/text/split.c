@@ -1,5 +1,6 @@
 /*
- * Matches are found with PCRE2 (compiled just in time where it can be) or by hand, and turned into pieces by the behaviour.
+ * Matches are found with PCRE2 (compiled just in time where it can be) or by hand, and turned into pieces by
+ * the behaviour.
  */
 #include "text/split.h"
 
@@ -13,7 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char pt_gpt2_pattern[] = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
+const char pt_gpt2_pattern[] =
+    "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
 
 struct pt_split {
     pcre2_code *code; /* NULL: BLOOM's pattern, by hand */
@@ -31,7 +33,8 @@ enum { JIT_STACK_START = 32 << 10, JIT_STACK_MOST = 64 << 20 };
 
 int pt_spans_push(struct pt_spans *spans, size_t begin, size_t end, struct pt_error *err)
 {
-    if (spans->n == spans->capacity && pt_reserve(&spans->data, &spans->capacity, spans->n + 1, sizeof *spans->data, err))
+    if (spans->n == spans->capacity &&
+        pt_reserve(&spans->data, &spans->capacity, spans->n + 1, sizeof *spans->data, err))
         return (int)err->status;
     spans->data[spans->n++] = (struct pt_span){begin, end};
     return PT_OK;
@@ -43,7 +46,8 @@ void pt_spans_free(struct pt_spans *spans)
     *spans = (struct pt_spans){0};
 }
 
-static int compile(struct pt_split *split, const char *pattern, size_t n, bool literal, const char *name, struct pt_error *err)
+static int compile(struct pt_split *split, const char *pattern, size_t n, bool literal, const char *name,
+                   struct pt_error *err)
 {
     int number;
     PCRE2_SIZE at;
@@ -51,21 +55,23 @@ static int compile(struct pt_split *split, const char *pattern, size_t n, bool l
     if (!context)
         return pt_fail(err, PT_FAILED, "out of memory");
     pcre2_set_newline(context, PCRE2_NEWLINE_LF);
-    uint32_t options = PCRE2_UTF | (literal ? PCRE2_LITERAL : PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C);
+    uint32_t options =
+        PCRE2_UTF | (literal ? PCRE2_LITERAL : PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C);
     split->code = pcre2_compile((PCRE2_SPTR)pattern, n, options, &number, &at, context);
     pcre2_compile_context_free(context);
     if (!split->code) {
         PCRE2_UCHAR reason[120];
         pcre2_get_error_message(number, reason, sizeof reason);
-        return pt_fail(err, PT_MISMATCH, "pattern \"%.200s\" is not supported: %s", name, (const char *)reason);
+        return pt_fail(err, PT_MISMATCH, "pattern \"%.200s\" is not supported: %s", name,
+                       (const char *)reason);
     }
     /* Where compiling just in time is not possible, matching is merely slower. */
     pcre2_jit_compile(split->code, PCRE2_JIT_COMPLETE);
     return PT_OK;
 }
 
-int pt_split_new(struct pt_split **out, const char *pattern, size_t n, bool literal, enum pt_split_behavior behavior, bool invert,
-                 struct pt_error *err)
+int pt_split_new(struct pt_split **out, const char *pattern, size_t n, bool literal,
+                 enum pt_split_behavior behavior, bool invert, struct pt_error *err)
 {
     struct pt_split *split = pt_new_array(1, sizeof *split, err);
     struct pt_buffer translated = {0};
@@ -73,7 +79,8 @@ int pt_split_new(struct pt_split **out, const char *pattern, size_t n, bool lite
         return (int)err->status;
     split->behavior = behavior;
     split->invert = invert;
-    bool by_hand = !literal && !invert && behavior == PT_SPLIT_ISOLATED && strcmp(pattern, pt_bloom_pattern) == 0;
+    bool by_hand =
+        !literal && !invert && behavior == PT_SPLIT_ISOLATED && strcmp(pattern, pt_bloom_pattern) == 0;
     if (!by_hand && !literal && !pt_pattern_translate(pattern, n, &translated, err))
         compile(split, translated.data ? translated.data : "", translated.size, false, pattern, err);
     else if (!by_hand && literal)
@@ -125,20 +132,23 @@ void pt_splitter_free(struct pt_splitter *splitter)
 }
 
 /*
- * The next match at or behind *search. An empty one right behind the previous match does not count (the search goes on one character later).
+ * The next match at or behind *search. An empty one right behind the previous match does not count (the
+ * search goes on one character later).
  */
-static int next_match(const struct pt_split *split, struct pt_splitter *splitter, const char *text, size_t n, size_t *search,
-                      size_t previous_end, struct pt_span *found, struct pt_error *err)
+static int next_match(const struct pt_split *split, struct pt_splitter *splitter, const char *text, size_t n,
+                      size_t *search, size_t previous_end, struct pt_span *found, struct pt_error *err)
 {
     *found = (struct pt_span){n, n};
     while (*search <= n) {
-        int count = pcre2_match(split->code, (PCRE2_SPTR)text, n, *search, PCRE2_NO_UTF_CHECK, splitter->match, splitter->context);
+        int count = pcre2_match(split->code, (PCRE2_SPTR)text, n, *search, PCRE2_NO_UTF_CHECK,
+                                splitter->match, splitter->context);
         if (count == PCRE2_ERROR_NOMATCH)
             break;
         if (count < 0) {
             PCRE2_UCHAR reason[120];
             pcre2_get_error_message(count, reason, sizeof reason);
-            return pt_fail(err, PT_BAD_INPUT, "a text of %zu bytes cannot be split: %s", n, (const char *)reason);
+            return pt_fail(err, PT_BAD_INPUT, "a text of %zu bytes cannot be split: %s", n,
+                           (const char *)reason);
         }
         const PCRE2_SIZE *offsets = pcre2_get_ovector_pointer(splitter->match);
         if (offsets[0] != offsets[1] || offsets[1] != previous_end) {
@@ -158,8 +168,8 @@ struct stretch_state {
     bool any, last_matched;
 };
 
-static int add_stretch(const struct pt_split *split, struct stretch_state *state, struct pt_span stretch, bool matched,
-                       struct pt_spans *pieces, struct pt_error *err)
+static int add_stretch(const struct pt_split *split, struct stretch_state *state, struct pt_span stretch,
+                       bool matched, struct pt_spans *pieces, struct pt_error *err)
 {
     matched ^= split->invert;
     bool join = false;
@@ -198,8 +208,8 @@ static void drop_empty(struct pt_spans *pieces, size_t from)
     pieces->n = kept;
 }
 
-int pt_split_apply(const struct pt_split *split, struct pt_splitter *splitter, const char *text, struct pt_span piece,
-                   struct pt_spans *pieces, struct pt_error *err)
+int pt_split_apply(const struct pt_split *split, struct pt_splitter *splitter, const char *text,
+                   struct pt_span piece, struct pt_spans *pieces, struct pt_error *err)
 {
     if (!split->code)
         return pt_split_bloom(text, piece, pieces, err);
@@ -215,7 +225,8 @@ int pt_split_apply(const struct pt_split *split, struct pt_splitter *splitter, c
             return (int)err->status;
         if (search > n)
             break;
-        if (add_stretch(split, &state, (struct pt_span){piece.begin + match.begin, piece.begin + match.end}, true, pieces, err))
+        if (add_stretch(split, &state, (struct pt_span){piece.begin + match.begin, piece.begin + match.end},
+                        true, pieces, err))
             return (int)err->status;
         done = previous_end = match.end;
     }

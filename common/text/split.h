@@ -1,5 +1,6 @@
 /*
- * Splitting a text into the pieces that byte-pair encoding then sees one by one (huggingface/tokenizers, pre_tokenizers/split.rs).
+ * Splitting a text into the pieces that byte-pair encoding then sees one by one (huggingface/tokenizers,
+ * pre_tokenizers/split.rs).
  */
 #ifndef PT_TEXT_SPLIT_H
 #define PT_TEXT_SPLIT_H
@@ -21,9 +22,9 @@ void pt_spans_free(struct pt_spans *spans);
 
 /* What becomes of a match. */
 enum pt_split_behavior {
-    PT_SPLIT_REMOVED,     /* it is left out */
-    PT_SPLIT_ISOLATED,    /* a piece of its own */
-    PT_SPLIT_CONTIGUOUS,  /* one piece with the matches next to it */
+    PT_SPLIT_REMOVED,    /* it is left out */
+    PT_SPLIT_ISOLATED,   /* a piece of its own */
+    PT_SPLIT_CONTIGUOUS, /* one piece with the matches next to it */
     PT_SPLIT_MERGED_WITH_PREVIOUS,
     PT_SPLIT_MERGED_WITH_NEXT,
 };
@@ -32,9 +33,10 @@ enum pt_split_behavior {
 extern const char pt_gpt2_pattern[];
 
 struct pt_split;
-/* `pattern` is a regular expression, or with `literal` a plain string. One that is not supported is PT_MISMATCH. */
-int pt_split_new(struct pt_split **split, const char *pattern, size_t n, bool literal, enum pt_split_behavior behavior, bool invert,
-                 struct pt_error *err) PT_MUST_USE;
+/* `pattern` is a regular expression, or with `literal` a plain string. One that is not supported is
+ * PT_MISMATCH. */
+int pt_split_new(struct pt_split **split, const char *pattern, size_t n, bool literal,
+                 enum pt_split_behavior behavior, bool invert, struct pt_error *err) PT_MUST_USE;
 void pt_split_free(struct pt_split *split); /* NULL is allowed */
 
 /* One thread's working space. */
@@ -43,7 +45,7 @@ int pt_splitter_new(struct pt_splitter **splitter, struct pt_error *err) PT_MUST
 void pt_splitter_free(struct pt_splitter *splitter);
 
 /* Appends the pieces of text[piece.begin..piece.end), none of them empty. Text must be valid UTF-8. */
-int pt_split_apply(const struct pt_split *split, struct pt_splitter *splitter, const char *text, struct pt_span piece,
-                   struct pt_spans *pieces, struct pt_error *err) PT_MUST_USE;
+int pt_split_apply(const struct pt_split *split, struct pt_splitter *splitter, const char *text,
+                   struct pt_span piece, struct pt_spans *pieces, struct pt_error *err) PT_MUST_USE;
 
 #endif

@@ -1,5 +1,6 @@
 /*
- * Only the first bytes of the excluded characters are looked at closely; a letter costs one table look-up a byte.
+ * Only the first bytes of the excluded characters are looked at closely; a letter costs one table look-up a
+ * byte.
  */
 #include "text/split_bloom.h"
 
@@ -10,9 +11,9 @@ const char pt_bloom_pattern[] = " ?[^(\\s|[.,!?…。，、।۔،])]+";
 
 /* 1: excluded; 2: may begin an excluded character; 0: part of a word. */
 static const uint8_t byte_kind[256] = {
-    ['\t'] = 1, ['\n'] = 1, ['\v'] = 1, ['\f'] = 1, ['\r'] = 1, [' '] = 1,  ['('] = 1,  [')'] = 1,  ['|'] = 1,  ['.'] = 1,
-    [','] = 1,  ['!'] = 1,  ['?'] = 1,  [0xc2] = 2, [0xd8] = 2, [0xdb] = 2, [0xe0] = 2, [0xe1] = 2, [0xe2] = 2, [0xe3] = 2,
-    [0xef] = 2,
+    ['\t'] = 1, ['\n'] = 1, ['\v'] = 1, ['\f'] = 1, ['\r'] = 1, [' '] = 1,  ['('] = 1,
+    [')'] = 1,  ['|'] = 1,  ['.'] = 1,  [','] = 1,  ['!'] = 1,  ['?'] = 1,  [0xc2] = 2,
+    [0xd8] = 2, [0xdb] = 2, [0xe0] = 2, [0xe1] = 2, [0xe2] = 2, [0xe3] = 2, [0xef] = 2,
 };
 
 static bool is_excluded_point(uint32_t point)
@@ -55,7 +56,8 @@ int pt_split_bloom(const char *text, struct pt_span piece, struct pt_spans *piec
             at++;
         if (at > word && word > begin && text[word - 1] == ' ')
             word--;
-        if ((word > begin && pt_spans_push(pieces, begin, word, err)) || (at > word && pt_spans_push(pieces, word, at, err)))
+        if ((word > begin && pt_spans_push(pieces, begin, word, err)) ||
+            (at > word && pt_spans_push(pieces, word, at, err)))
             return (int)err->status;
     }
     return PT_OK;

@@ -18,7 +18,8 @@
 /* The small files beside it. */
 #define LARGEST_CONFIG (UINT64_C(16) << 20)
 
-static int load_config(json_t **value, const struct pt_folder *folder, const char *name, const char *path, struct pt_error *err)
+static int load_config(json_t **value, const struct pt_folder *folder, const char *name, const char *path,
+                       struct pt_error *err)
 {
     struct pt_buffer text = {0};
     if (!pt_folder_has(folder, name))
@@ -32,7 +33,8 @@ static int load_config(json_t **value, const struct pt_folder *folder, const cha
     return (int)err->status;
 }
 
-static int read_from_folder(struct pt_tokenizer *tokenizer, const char *path, struct pt_buffer *bytes, struct pt_error *err)
+static int read_from_folder(struct pt_tokenizer *tokenizer, const char *path, struct pt_buffer *bytes,
+                            struct pt_error *err)
 {
     struct pt_folder *folder;
     if (pt_folder_open(&folder, path, err))
@@ -49,7 +51,8 @@ static int read_from_folder(struct pt_tokenizer *tokenizer, const char *path, st
     return (int)err->status;
 }
 
-static int read_file(struct pt_tokenizer *tokenizer, const char *path, struct pt_buffer *bytes, struct pt_error *err)
+static int read_file(struct pt_tokenizer *tokenizer, const char *path, struct pt_buffer *bytes,
+                     struct pt_error *err)
 {
     struct pt_source *source;
     tokenizer->name = pt_new_string(path, err);
@@ -78,14 +81,17 @@ static bool looks_like_json(const struct pt_buffer *bytes)
     return at < bytes->size && bytes->data[at] == '{';
 }
 
-/* Begin- and end-of-sequence as tokenizer_config.json says, and without it as Llama's tokenizer does: only the former. */
+/* Begin- and end-of-sequence as tokenizer_config.json says, and without it as Llama's tokenizer does: only
+ * the former. */
 static int set_sentencepiece_specials(struct pt_tokenizer *tokenizer, struct pt_error *err)
 {
-    int64_t bos = pt_sentencepiece_bos(tokenizer->sentencepiece), eos = pt_sentencepiece_eos(tokenizer->sentencepiece);
+    int64_t bos = pt_sentencepiece_bos(tokenizer->sentencepiece),
+            eos = pt_sentencepiece_eos(tokenizer->sentencepiece);
     bool add_bos = true, add_eos = false, found;
     const json_t *config = tokenizer->tokenizer_config;
-    if (config && (pt_json_get_bool(config, "add_bos_token", "tokenizer_config.json", &add_bos, &found, err) ||
-                   pt_json_get_bool(config, "add_eos_token", "tokenizer_config.json", &add_eos, &found, err)))
+    if (config &&
+        (pt_json_get_bool(config, "add_bos_token", "tokenizer_config.json", &add_bos, &found, err) ||
+         pt_json_get_bool(config, "add_eos_token", "tokenizer_config.json", &add_eos, &found, err)))
         return (int)err->status;
     if (add_bos && bos >= 0 && pt_words_push(&tokenizer->front, (uint32_t)bos, err))
         return (int)err->status;
@@ -94,7 +100,8 @@ static int set_sentencepiece_specials(struct pt_tokenizer *tokenizer, struct pt_
     return PT_OK;
 }
 
-static int open_sentencepiece(struct pt_tokenizer *tokenizer, const struct pt_buffer *bytes, struct pt_error *err)
+static int open_sentencepiece(struct pt_tokenizer *tokenizer, const struct pt_buffer *bytes,
+                              struct pt_error *err)
 {
     char reason[300];
     if (bytes->size >= 8 && memcmp(bytes->data, "version ", 8) == 0)
@@ -111,7 +118,8 @@ int pt_tokenizer_open(struct pt_tokenizer **out, const char *path, struct pt_err
     struct pt_tokenizer *tokenizer = pt_new_array(1, sizeof *tokenizer, err);
     if (!tokenizer)
         return (int)err->status;
-    int status = is_tokenizer_file(path) ? read_file(tokenizer, path, &bytes, err) : read_from_folder(tokenizer, path, &bytes, err);
+    int status = is_tokenizer_file(path) ? read_file(tokenizer, path, &bytes, err)
+                                         : read_from_folder(tokenizer, path, &bytes, err);
     if (!status && bytes.size == 0)
         status = pt_fail(err, PT_BAD_INPUT, "%s: the file is empty", tokenizer->name);
     if (!status) {
@@ -152,7 +160,8 @@ struct pt_fingerprint pt_tokenizer_fingerprint(const struct pt_tokenizer *tokeni
 
 uint32_t pt_tokenizer_vocab_size(const struct pt_tokenizer *tokenizer)
 {
-    return tokenizer->bpe ? (uint32_t)tokenizer->bpe->vocabulary.n_ids : pt_sentencepiece_size(tokenizer->sentencepiece);
+    return tokenizer->bpe ? (uint32_t)tokenizer->bpe->vocabulary.n_ids
+                          : pt_sentencepiece_size(tokenizer->sentencepiece);
 }
 
 const char *pt_tokenizer_kind(const struct pt_tokenizer *tokenizer)
@@ -170,5 +179,7 @@ const char *pt_tokenizer_token(const struct pt_tokenizer *tokenizer, uint32_t id
 {
     if (tokenizer->bpe)
         return pt_vocabulary_token(&tokenizer->bpe->vocabulary, id, NULL);
-    return id < pt_sentencepiece_size(tokenizer->sentencepiece) ? pt_sentencepiece_piece(tokenizer->sentencepiece, id) : NULL;
+    return id < pt_sentencepiece_size(tokenizer->sentencepiece)
+               ? pt_sentencepiece_piece(tokenizer->sentencepiece, id)
+               : NULL;
 }

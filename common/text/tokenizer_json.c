@@ -1,6 +1,6 @@
 /*
- * The parts of a tokenizer.json. Vocabulary and merges, which may be 15 MB, are read where they stand; the rest becomes a small tree.
- * Whatever could change an id and is not known here is refused by name.
+ * The parts of a tokenizer.json. Vocabulary and merges, which may be 15 MB, are read where they stand; the
+ * rest becomes a small tree. Whatever could change an id and is not known here is refused by name.
  */
 #include "text/bpe_tokenizer.h"
 #include "text/json_scan.h"
@@ -16,9 +16,9 @@
 #include <string.h>
 
 struct document {
-    const char *name;                    /* of the file, for messages */
+    const char *name;                   /* of the file, for messages */
     struct pt_json_slice vocab, merges; /* text NULL: absent */
-    json_t *rest;                        /* owned: the document without them */
+    json_t *rest;                       /* owned: the document without them */
 };
 
 static bool is_key(struct pt_json_slice key, const char *name)
@@ -26,17 +26,20 @@ static bool is_key(struct pt_json_slice key, const char *name)
     return key.n == strlen(name) && memcmp(key.text, name, key.n) == 0;
 }
 
-static int copy_pair(struct pt_buffer *out, struct pt_json_slice key, struct pt_json_slice value, struct pt_error *err)
+static int copy_pair(struct pt_buffer *out, struct pt_json_slice key, struct pt_json_slice value,
+                     struct pt_error *err)
 {
-    if ((out->data[out->size - 1] != '{' && pt_buffer_append(out, ",", 1, err)) || pt_buffer_append(out, "\"", 1, err) ||
-        pt_buffer_append(out, key.text, key.n, err) || pt_buffer_append(out, "\":", 2, err))
+    if ((out->data[out->size - 1] != '{' && pt_buffer_append(out, ",", 1, err)) ||
+        pt_buffer_append(out, "\"", 1, err) || pt_buffer_append(out, key.text, key.n, err) ||
+        pt_buffer_append(out, "\":", 2, err))
         return (int)err->status;
     return pt_buffer_append(out, value.text, value.n, err);
 }
 
-/* Copies the pairs of an object, and of its "model", except for vocabulary and merges. False where it is malformed (or err says so). */
-static bool copy_without_tables(struct document *document, struct pt_json_slice object, bool in_model, struct pt_buffer *out,
-                                struct pt_error *err)
+/* Copies the pairs of an object, and of its "model", except for vocabulary and merges. False where it is
+ * malformed (or err says so). */
+static bool copy_without_tables(struct document *document, struct pt_json_slice object, bool in_model,
+                                struct pt_buffer *out, struct pt_error *err)
 {
     struct pt_json_scan scan;
     struct pt_json_slice key, value;
@@ -51,7 +54,8 @@ static bool copy_without_tables(struct document *document, struct pt_json_slice 
                 return false;
             *table = value;
         } else if (!in_model && is_key(key, "model") && value.text[0] == '{') {
-            if (copy_pair(out, key, (struct pt_json_slice){"", 0}, err) || !copy_without_tables(document, value, true, out, err))
+            if (copy_pair(out, key, (struct pt_json_slice){"", 0}, err) ||
+                !copy_without_tables(document, value, true, out, err))
                 return false;
         } else if (copy_pair(out, key, value, err)) {
             return false;
@@ -83,7 +87,8 @@ static int read_document(struct document *document, const char *text, size_t n, 
     return (int)err->status;
 }
 
-static int read_vocabulary(struct pt_bpe_tokenizer *tokenizer, const struct document *document, struct pt_error *err)
+static int read_vocabulary(struct pt_bpe_tokenizer *tokenizer, const struct document *document,
+                           struct pt_error *err)
 {
     struct pt_json_scan scan;
     struct pt_json_slice raw, value, token;
@@ -93,7 +98,8 @@ static int read_vocabulary(struct pt_bpe_tokenizer *tokenizer, const struct docu
         while ((found = pt_json_scan_pair(&scan, &raw, &value)) == PT_JSON_ELEMENT) {
             uint32_t id;
             if (!pt_json_scan_unescape(raw, &scratch, &token, err) || !pt_json_scan_id(value, &id))
-                pt_fail(err, PT_BAD_INPUT, "vocabulary: token \"%.*s\" or its id is malformed", (int)(raw.n < 100 ? raw.n : 100), raw.text);
+                pt_fail(err, PT_BAD_INPUT, "vocabulary: token \"%.*s\" or its id is malformed",
+                        (int)(raw.n < 100 ? raw.n : 100), raw.text);
             if (err->status || pt_vocabulary_add(&tokenizer->vocabulary, token.text, token.n, id, err))
                 break;
         }
@@ -104,8 +110,8 @@ static int read_vocabulary(struct pt_bpe_tokenizer *tokenizer, const struct docu
 }
 
 /* The two halves of a merge, one behind the other in `joined`: "a b", or ["a", "b"]. */
-static bool take_merge(struct pt_json_slice value, struct pt_buffer *scratch, struct pt_buffer *joined, size_t *n_left,
-                       struct pt_error *err)
+static bool take_merge(struct pt_json_slice value, struct pt_buffer *scratch, struct pt_buffer *joined,
+                       size_t *n_left, struct pt_error *err)
 {
     struct pt_json_slice half[2], text;
     struct pt_json_scan scan;
@@ -124,8 +130,9 @@ static bool take_merge(struct pt_json_slice value, struct pt_buffer *scratch, st
     if (!pt_json_scan_begin(&scan, value, '['))
         return false;
     for (int i = 0; i < 2; i++) {
-        if (pt_json_scan_element(&scan, &half[i]) != PT_JSON_ELEMENT || !pt_json_scan_string(half[i], &text) ||
-            !pt_json_scan_unescape(text, scratch, &text, err) || pt_buffer_append(joined, text.text, text.n, err))
+        if (pt_json_scan_element(&scan, &half[i]) != PT_JSON_ELEMENT ||
+            !pt_json_scan_string(half[i], &text) || !pt_json_scan_unescape(text, scratch, &text, err) ||
+            pt_buffer_append(joined, text.text, text.n, err))
             return false;
         if (i == 0)
             *n_left = joined->size;
@@ -133,16 +140,16 @@ static bool take_merge(struct pt_json_slice value, struct pt_buffer *scratch, st
     return pt_json_scan_element(&scan, &half[0]) == PT_JSON_END;
 }
 
-static int add_merge(struct pt_bpe_tokenizer *tokenizer, const struct pt_buffer *joined, size_t n_left, uint32_t rank,
-                     struct pt_error *err)
+static int add_merge(struct pt_bpe_tokenizer *tokenizer, const struct pt_buffer *joined, size_t n_left,
+                     uint32_t rank, struct pt_error *err)
 {
     const struct pt_vocabulary *vocabulary = &tokenizer->vocabulary;
     uint32_t left, right, merged;
     if (!pt_vocabulary_find(vocabulary, joined->data, n_left, &left) ||
         !pt_vocabulary_find(vocabulary, joined->data + n_left, joined->size - n_left, &right) ||
         !pt_vocabulary_find(vocabulary, joined->data, joined->size, &merged))
-        return pt_fail(err, PT_BAD_INPUT, "merge %u: \"%.*s\" + \"%s\" is not in the vocabulary", rank, (int)n_left, joined->data,
-                       joined->data + n_left);
+        return pt_fail(err, PT_BAD_INPUT, "merge %u: \"%.*s\" + \"%s\" is not in the vocabulary", rank,
+                       (int)n_left, joined->data, joined->data + n_left);
     pt_merges_add(&tokenizer->merges, left, right, rank, merged);
     return PT_OK;
 }
@@ -158,7 +165,8 @@ static size_t count_elements(struct pt_json_slice array)
     return n;
 }
 
-static int read_merges(struct pt_bpe_tokenizer *tokenizer, const struct document *document, struct pt_error *err)
+static int read_merges(struct pt_bpe_tokenizer *tokenizer, const struct document *document,
+                       struct pt_error *err)
 {
     struct pt_json_scan scan;
     struct pt_json_slice value;
@@ -197,16 +205,20 @@ static void find_byte_tokens(struct pt_bpe_tokenizer *tokenizer)
             n_missing += byte != 0xc0 && byte != 0xc1 && byte < 0xf5;
     }
     if (n_missing && tokenizer->unknown_id == PT_NO_TOKEN)
-        pt_log(PT_LOG_WARNING, "the vocabulary has no token for %u of the 256 bytes: they vanish from texts, as in the reference",
+        pt_log(PT_LOG_WARNING,
+               "the vocabulary has no token for %u of the 256 bytes: they vanish from texts, as in the "
+               "reference",
                n_missing);
 }
 
-static int read_model(struct pt_bpe_tokenizer *tokenizer, const struct document *document, struct pt_error *err)
+static int read_model(struct pt_bpe_tokenizer *tokenizer, const struct document *document,
+                      struct pt_error *err)
 {
     const json_t *model = json_object_get(document->rest, "model");
     if (!json_is_object(model))
         return pt_fail(err, PT_BAD_INPUT, "there is no model");
-    if (pt_check_model(model, err) || read_vocabulary(tokenizer, document, err) || read_merges(tokenizer, document, err))
+    if (pt_check_model(model, err) || read_vocabulary(tokenizer, document, err) ||
+        read_merges(tokenizer, document, err))
         return (int)err->status;
     return pt_read_model_options(tokenizer, model, err);
 }
@@ -223,7 +235,8 @@ static int read_steps(struct pt_bpe_tokenizer *tokenizer, const json_t *rest, st
     return pt_prepare_added_tokens(tokenizer, err);
 }
 
-int pt_bpe_tokenizer_new(struct pt_bpe_tokenizer **out, const char *text, size_t n, const char *name, struct pt_error *err)
+int pt_bpe_tokenizer_new(struct pt_bpe_tokenizer **out, const char *text, size_t n, const char *name,
+                         struct pt_error *err)
 {
     struct document document = {.name = name};
     size_t valid = pt_utf8_check(text, n);

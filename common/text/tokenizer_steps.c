@@ -16,7 +16,8 @@ static int check_keys(const json_t *object, const char *what, const char *const 
 {
     const char *key;
     json_t *value;
-    json_object_foreach((json_t *)object, key, value) {
+    json_object_foreach((json_t *)object, key, value)
+    {
         size_t i = 0;
         while (known[i] && strcmp(known[i], key) != 0)
             i++;
@@ -29,11 +30,13 @@ static int check_keys(const json_t *object, const char *what, const char *const 
 int pt_check_document(const json_t *document, struct pt_error *err)
 {
     /* Truncation and padding of the file do not count: the reference's models switch them off. */
-    static const char *const known[] = {"version",    "truncation",    "padding",        "added_tokens", "normalizer",
-                                        "model",      "pre_tokenizer", "post_processor", "decoder",      NULL};
+    static const char *const known[] = {"version",    "truncation", "padding",       "added_tokens",
+                                        "normalizer", "model",      "pre_tokenizer", "post_processor",
+                                        "decoder",    NULL};
     const char *version;
     bool found;
-    if (check_keys(document, "document", known, err) || pt_json_get_string(document, "version", "document", &version, &found, err))
+    if (check_keys(document, "document", known, err) ||
+        pt_json_get_string(document, "version", "document", &version, &found, err))
         return (int)err->status;
     if (found && strcmp(version, "1.0") != 0)
         return pt_fail(err, PT_MISMATCH, "version \"%.100s\" is not supported", version);
@@ -42,8 +45,15 @@ int pt_check_document(const json_t *document, struct pt_error *err)
 
 int pt_check_model(const json_t *model, struct pt_error *err)
 {
-    static const char *const known[] = {"type",     "dropout",       "unk_token",     "continuing_subword_prefix", "end_of_word_suffix",
-                                        "fuse_unk", "byte_fallback", "ignore_merges", NULL};
+    static const char *const known[] = {"type",
+                                        "dropout",
+                                        "unk_token",
+                                        "continuing_subword_prefix",
+                                        "end_of_word_suffix",
+                                        "fuse_unk",
+                                        "byte_fallback",
+                                        "ignore_merges",
+                                        NULL};
     const char *text = "BPE";
     double dropout = 0;
     bool found;
@@ -51,7 +61,8 @@ int pt_check_model(const json_t *model, struct pt_error *err)
         return (int)err->status;
     if (strcmp(text, "BPE") != 0)
         return pt_fail(err, PT_MISMATCH, "model %.100s is not supported, only BPE is", text);
-    if (check_keys(model, "model", known, err) || pt_json_get_double(model, "dropout", "model", &dropout, &found, err))
+    if (check_keys(model, "model", known, err) ||
+        pt_json_get_double(model, "dropout", "model", &dropout, &found, err))
         return (int)err->status;
     if (dropout != 0)
         return pt_fail(err, PT_MISMATCH, "model: \"dropout\" is not supported");
@@ -77,7 +88,8 @@ int pt_read_model_options(struct pt_bpe_tokenizer *tokenizer, const json_t *mode
     if (byte_fallback)
         return pt_fail(err, PT_MISMATCH, "model: \"byte_fallback\" is not supported");
     tokenizer->unknown_id = PT_NO_TOKEN;
-    if (unknown && !pt_vocabulary_find(&tokenizer->vocabulary, unknown, strlen(unknown), &tokenizer->unknown_id))
+    if (unknown &&
+        !pt_vocabulary_find(&tokenizer->vocabulary, unknown, strlen(unknown), &tokenizer->unknown_id))
         return pt_fail(err, PT_BAD_INPUT, "model: \"unk_token\" is not in the vocabulary");
     return PT_OK;
 }
@@ -92,7 +104,8 @@ static int take_flag(const json_t *object, const char *key, bool *flag, struct p
 }
 
 /* The id that the reference gives: the model's, else one behind all that are there. */
-static uint32_t expected_id(const struct pt_bpe_tokenizer *tokenizer, const char *content, size_t n, size_t n_model_tokens)
+static uint32_t expected_id(const struct pt_bpe_tokenizer *tokenizer, const char *content, size_t n,
+                            size_t n_model_tokens)
 {
     uint32_t id, next = (uint32_t)n_model_tokens;
     if (pt_vocabulary_find(&tokenizer->vocabulary, content, n, &id))
@@ -103,7 +116,8 @@ static uint32_t expected_id(const struct pt_bpe_tokenizer *tokenizer, const char
     return next;
 }
 
-static int read_added_token(struct pt_bpe_tokenizer *tokenizer, const json_t *object, size_t n_model_tokens, struct pt_error *err)
+static int read_added_token(struct pt_bpe_tokenizer *tokenizer, const json_t *object, size_t n_model_tokens,
+                            struct pt_error *err)
 {
     struct pt_added_token *token = &tokenizer->added[tokenizer->n_added];
     const char *content;
@@ -113,8 +127,10 @@ static int read_added_token(struct pt_bpe_tokenizer *tokenizer, const json_t *ob
         return pt_fail(err, PT_BAD_INPUT, "added token: not an object");
     if (pt_json_get_string(object, "content", "added token", &content, &has_content, err) ||
         pt_json_get_u64(object, "id", "added token", &id, &has_id, err) ||
-        take_flag(object, "single_word", &token->single_word, err) || take_flag(object, "lstrip", &token->lstrip, err) ||
-        take_flag(object, "rstrip", &token->rstrip, err) || take_flag(object, "normalized", &token->normalized, err) ||
+        take_flag(object, "single_word", &token->single_word, err) ||
+        take_flag(object, "lstrip", &token->lstrip, err) ||
+        take_flag(object, "rstrip", &token->rstrip, err) ||
+        take_flag(object, "normalized", &token->normalized, err) ||
         take_flag(object, "special", &token->special, err))
         return (int)err->status;
     if (!has_content || !has_id || !*content)
@@ -122,7 +138,8 @@ static int read_added_token(struct pt_bpe_tokenizer *tokenizer, const json_t *ob
     size_t n = strlen(content);
     token->id = expected_id(tokenizer, content, n, n_model_tokens);
     if (token->id != id)
-        return pt_fail(err, PT_MISMATCH, "added token \"%.100s\": id %llu here, but the reference would give it %u", content,
+        return pt_fail(err, PT_MISMATCH,
+                       "added token \"%.100s\": id %llu here, but the reference would give it %u", content,
                        (unsigned long long)id, token->id);
     for (size_t i = 0; i < tokenizer->n_added; i++)
         if (tokenizer->added[i].id == token->id)
@@ -166,7 +183,8 @@ static int step_type(const json_t *step, const char *part, const char **type, st
 
 /* The steps of a Sequence, one after the other. */
 static int read_sequence(struct pt_bpe_tokenizer *tokenizer, const json_t *list, const char *part, int depth,
-                         int (*read)(struct pt_bpe_tokenizer *, const json_t *, int, struct pt_error *), struct pt_error *err)
+                         int (*read)(struct pt_bpe_tokenizer *, const json_t *, int, struct pt_error *),
+                         struct pt_error *err)
 {
     if (!json_is_array(list) || depth == DEEPEST_SEQUENCE)
         return pt_fail(err, PT_BAD_INPUT, "%s: malformed Sequence", part);
@@ -181,13 +199,15 @@ static int unsupported(const char *part, const char *type, struct pt_error *err)
     return pt_fail(err, PT_MISMATCH, "%s %.100s is not supported", part, type);
 }
 
-static int read_normalizer(struct pt_bpe_tokenizer *tokenizer, const json_t *step, int depth, struct pt_error *err)
+static int read_normalizer(struct pt_bpe_tokenizer *tokenizer, const json_t *step, int depth,
+                           struct pt_error *err)
 {
     const char *type;
     if (step_type(step, "normalizer", &type, err))
         return (int)err->status;
     if (strcmp(type, "Sequence") == 0)
-        return read_sequence(tokenizer, json_object_get(step, "normalizers"), "normalizer", depth, read_normalizer, err);
+        return read_sequence(tokenizer, json_object_get(step, "normalizers"), "normalizer", depth,
+                             read_normalizer, err);
     if (strcmp(type, "NFC") != 0)
         return unsupported("normalizer", type, err);
     tokenizer->compose = true;
@@ -199,8 +219,8 @@ int pt_read_normalizer(struct pt_bpe_tokenizer *tokenizer, const json_t *normali
     return !normalizer || json_is_null(normalizer) ? PT_OK : read_normalizer(tokenizer, normalizer, 0, err);
 }
 
-static int add_split(struct pt_bpe_tokenizer *tokenizer, const char *pattern, bool literal, enum pt_split_behavior behavior,
-                     bool invert, struct pt_error *err)
+static int add_split(struct pt_bpe_tokenizer *tokenizer, const char *pattern, bool literal,
+                     enum pt_split_behavior behavior, bool invert, struct pt_error *err)
 {
     struct pt_split **splits = realloc(tokenizer->splits, (tokenizer->n_splits + 1) * sizeof *splits);
     if (!splits)
@@ -214,7 +234,8 @@ static int add_split(struct pt_bpe_tokenizer *tokenizer, const char *pattern, bo
 
 static int read_split(struct pt_bpe_tokenizer *tokenizer, const json_t *step, struct pt_error *err)
 {
-    static const char *const names[] = {"Removed", "Isolated", "Contiguous", "MergedWithPrevious", "MergedWithNext"};
+    static const char *const names[] = {"Removed", "Isolated", "Contiguous", "MergedWithPrevious",
+                                        "MergedWithNext"};
     const char *behavior = "", *pattern = NULL;
     bool found, is_regex = false, is_string = false, invert = false;
     const json_t *object = json_object_get(step, "pattern");
@@ -236,23 +257,27 @@ static int read_split(struct pt_bpe_tokenizer *tokenizer, const json_t *step, st
 static int read_byte_level(struct pt_bpe_tokenizer *tokenizer, const json_t *step, struct pt_error *err)
 {
     bool found, use_regex = true;
-    if (pt_json_get_bool(step, "add_prefix_space", "pre_tokenizer ByteLevel", &tokenizer->add_prefix_space, &found, err) ||
+    if (pt_json_get_bool(step, "add_prefix_space", "pre_tokenizer ByteLevel", &tokenizer->add_prefix_space,
+                         &found, err) ||
         pt_json_get_bool(step, "use_regex", "pre_tokenizer ByteLevel", &use_regex, &found, err))
         return (int)err->status;
     if (!use_regex)
         return PT_OK;
-    return pt_split_new(&tokenizer->byte_level_split, pt_gpt2_pattern, strlen(pt_gpt2_pattern), false, PT_SPLIT_ISOLATED, false, err);
+    return pt_split_new(&tokenizer->byte_level_split, pt_gpt2_pattern, strlen(pt_gpt2_pattern), false,
+                        PT_SPLIT_ISOLATED, false, err);
 }
 
 /* Every step in front of the last one; the last one, ByteLevel, ends the chain. */
-static int read_pre_tokenizer(struct pt_bpe_tokenizer *tokenizer, const json_t *step, int depth, struct pt_error *err)
+static int read_pre_tokenizer(struct pt_bpe_tokenizer *tokenizer, const json_t *step, int depth,
+                              struct pt_error *err)
 {
     const char *type;
     bool individual = false, found;
     if (step_type(step, "pre_tokenizer", &type, err))
         return (int)err->status;
     if (strcmp(type, "Sequence") == 0)
-        return read_sequence(tokenizer, json_object_get(step, "pretokenizers"), "pre_tokenizer", depth, read_pre_tokenizer, err);
+        return read_sequence(tokenizer, json_object_get(step, "pretokenizers"), "pre_tokenizer", depth,
+                             read_pre_tokenizer, err);
     if (tokenizer->is_byte_level)
         return pt_fail(err, PT_MISMATCH, "pre_tokenizer %.100s behind ByteLevel is not supported", type);
     if (strcmp(type, "Split") == 0)
@@ -260,7 +285,8 @@ static int read_pre_tokenizer(struct pt_bpe_tokenizer *tokenizer, const json_t *
     if (strcmp(type, "Digits") == 0) {
         if (pt_json_get_bool(step, "individual_digits", "pre_tokenizer Digits", &individual, &found, err))
             return (int)err->status;
-        return add_split(tokenizer, "\\p{N}", false, individual ? PT_SPLIT_ISOLATED : PT_SPLIT_CONTIGUOUS, false, err);
+        return add_split(tokenizer, "\\p{N}", false, individual ? PT_SPLIT_ISOLATED : PT_SPLIT_CONTIGUOUS,
+                         false, err);
     }
     if (strcmp(type, "ByteLevel") != 0)
         return unsupported("pre_tokenizer", type, err);
@@ -273,23 +299,26 @@ int pt_read_pre_tokenizer(struct pt_bpe_tokenizer *tokenizer, const json_t *step
     if (step && !json_is_null(step) && read_pre_tokenizer(tokenizer, step, 0, err))
         return (int)err->status;
     if (!tokenizer->is_byte_level)
-        return pt_fail(err, PT_MISMATCH, "a BPE that is not byte-level (without the pre_tokenizer ByteLevel) is not supported");
+        return pt_fail(err, PT_MISMATCH,
+                       "a BPE that is not byte-level (without the pre_tokenizer ByteLevel) is not supported");
     return PT_OK;
 }
 
 /* The ids that a special token of a template stands for. */
-static int add_special(const struct pt_bpe_tokenizer *tokenizer, const json_t *step, const json_t *item, struct pt_words *ids,
-                       struct pt_error *err)
+static int add_special(const struct pt_bpe_tokenizer *tokenizer, const json_t *step, const json_t *item,
+                       struct pt_words *ids, struct pt_error *err)
 {
     const char *name = json_string_value(json_object_get(item, "id"));
-    const json_t *list = name ? json_object_get(json_object_get(json_object_get(step, "special_tokens"), name), "ids") : NULL;
+    const json_t *list =
+        name ? json_object_get(json_object_get(json_object_get(step, "special_tokens"), name), "ids") : NULL;
     if (!json_is_array(list))
         return pt_fail(err, PT_BAD_INPUT, "post_processor TemplateProcessing: a special token without ids");
     for (size_t i = 0; i < json_array_size(list); i++) {
         json_int_t id = json_integer_value(json_array_get(list, i));
         if (!json_is_integer(json_array_get(list, i)) || id < 0 || id > PT_LARGEST_TOKEN_ID ||
             !pt_vocabulary_token(&tokenizer->vocabulary, (uint32_t)id, NULL))
-            return pt_fail(err, PT_BAD_INPUT, "post_processor TemplateProcessing: \"%.100s\" has an id that is no token", name);
+            return pt_fail(err, PT_BAD_INPUT,
+                           "post_processor TemplateProcessing: \"%.100s\" has an id that is no token", name);
         if (pt_words_push(ids, (uint32_t)id, err))
             return (int)err->status;
     }
@@ -306,7 +335,8 @@ static int read_template(struct pt_bpe_tokenizer *tokenizer, const json_t *step,
         const json_t *item = json_array_get(single, i), *special = json_object_get(item, "SpecialToken");
         const char *sequence = json_string_value(json_object_get(json_object_get(item, "Sequence"), "id"));
         if (special) {
-            if (add_special(tokenizer, step, special, n_sequences ? &tokenizer->behind : &tokenizer->front, err))
+            if (add_special(tokenizer, step, special, n_sequences ? &tokenizer->behind : &tokenizer->front,
+                            err))
                 return (int)err->status;
         } else if (sequence && strcmp(sequence, "A") == 0 && n_sequences == 0) {
             n_sequences++;
@@ -314,16 +344,20 @@ static int read_template(struct pt_bpe_tokenizer *tokenizer, const json_t *step,
             return pt_fail(err, PT_MISMATCH, "post_processor TemplateProcessing: this form is not supported");
         }
     }
-    return n_sequences ? PT_OK : pt_fail(err, PT_MISMATCH, "post_processor TemplateProcessing: it leaves the text out");
+    return n_sequences
+               ? PT_OK
+               : pt_fail(err, PT_MISMATCH, "post_processor TemplateProcessing: it leaves the text out");
 }
 
-static int read_post_processor(struct pt_bpe_tokenizer *tokenizer, const json_t *step, int depth, struct pt_error *err)
+static int read_post_processor(struct pt_bpe_tokenizer *tokenizer, const json_t *step, int depth,
+                               struct pt_error *err)
 {
     const char *type;
     if (step_type(step, "post_processor", &type, err))
         return (int)err->status;
     if (strcmp(type, "Sequence") == 0)
-        return read_sequence(tokenizer, json_object_get(step, "processors"), "post_processor", depth, read_post_processor, err);
+        return read_sequence(tokenizer, json_object_get(step, "processors"), "post_processor", depth,
+                             read_post_processor, err);
     if (strcmp(type, "TemplateProcessing") == 0)
         return read_template(tokenizer, step, err);
     /* ByteLevel moves offsets only. */
@@ -335,13 +369,15 @@ int pt_read_post_processor(struct pt_bpe_tokenizer *tokenizer, const json_t *ste
     return !step || json_is_null(step) ? PT_OK : read_post_processor(tokenizer, step, 0, err);
 }
 
-static int check_decoder(struct pt_bpe_tokenizer *tokenizer, const json_t *step, int depth, struct pt_error *err)
+static int check_decoder(struct pt_bpe_tokenizer *tokenizer, const json_t *step, int depth,
+                         struct pt_error *err)
 {
     const char *type;
     if (step_type(step, "decoder", &type, err))
         return (int)err->status;
     if (strcmp(type, "Sequence") == 0)
-        return read_sequence(tokenizer, json_object_get(step, "decoders"), "decoder", depth, check_decoder, err);
+        return read_sequence(tokenizer, json_object_get(step, "decoders"), "decoder", depth, check_decoder,
+                             err);
     return strcmp(type, "ByteLevel") == 0 ? PT_OK : unsupported("decoder", type, err);
 }
 

@@ -1,6 +1,6 @@
 /*
- * The small parts of a tokenizer.json: what it asks for besides vocabulary and merges. Everything that is not supported is
- * PT_MISMATCH and named; what is malformed is PT_BAD_INPUT. A null part is absent.
+ * The small parts of a tokenizer.json: what it asks for besides vocabulary and merges. Everything that is not
+ * supported is PT_MISMATCH and named; what is malformed is PT_BAD_INPUT. A null part is absent.
  */
 #ifndef PT_TEXT_TOKENIZER_STEPS_H
 #define PT_TEXT_TOKENIZER_STEPS_H
@@ -14,12 +14,17 @@ int pt_check_document(const json_t *document, struct pt_error *err) PT_MUST_USE;
 /* Refuses models that are not plain BPE. */
 int pt_check_model(const json_t *model, struct pt_error *err) PT_MUST_USE;
 /* Needs the vocabulary. */
-int pt_read_model_options(struct pt_bpe_tokenizer *tokenizer, const json_t *model, struct pt_error *err) PT_MUST_USE;
+int pt_read_model_options(struct pt_bpe_tokenizer *tokenizer, const json_t *model,
+                          struct pt_error *err) PT_MUST_USE;
 /* Puts tokens that the model lacks into the vocabulary. */
-int pt_read_added_tokens(struct pt_bpe_tokenizer *tokenizer, const json_t *added, struct pt_error *err) PT_MUST_USE;
-int pt_read_normalizer(struct pt_bpe_tokenizer *tokenizer, const json_t *normalizer, struct pt_error *err) PT_MUST_USE;
-int pt_read_pre_tokenizer(struct pt_bpe_tokenizer *tokenizer, const json_t *step, struct pt_error *err) PT_MUST_USE;
-int pt_read_post_processor(struct pt_bpe_tokenizer *tokenizer, const json_t *step, struct pt_error *err) PT_MUST_USE;
+int pt_read_added_tokens(struct pt_bpe_tokenizer *tokenizer, const json_t *added,
+                         struct pt_error *err) PT_MUST_USE;
+int pt_read_normalizer(struct pt_bpe_tokenizer *tokenizer, const json_t *normalizer,
+                       struct pt_error *err) PT_MUST_USE;
+int pt_read_pre_tokenizer(struct pt_bpe_tokenizer *tokenizer, const json_t *step,
+                          struct pt_error *err) PT_MUST_USE;
+int pt_read_post_processor(struct pt_bpe_tokenizer *tokenizer, const json_t *step,
+                           struct pt_error *err) PT_MUST_USE;
 int pt_check_decoder(const json_t *decoder, struct pt_error *err) PT_MUST_USE;
 /* Builds the matchers; needs the normaliser. */
 int pt_prepare_added_tokens(struct pt_bpe_tokenizer *tokenizer, struct pt_error *err) PT_MUST_USE;

@@ -1,6 +1,6 @@
 /*
- * All texts lie in one buffer; an open-addressed table keeps 32 bits of each hash beside the id, so that a search
- * rarely touches a text that is not the right one.
+ * All texts lie in one buffer; an open-addressed table keeps 32 bits of each hash beside the id, so that a
+ * search rarely touches a text that is not the right one.
  */
 #include "text/vocabulary.h"
 
@@ -55,14 +55,16 @@ static int grow_entries(struct pt_vocabulary *vocabulary, uint32_t id, struct pt
 {
     if (id < vocabulary->n_ids)
         return PT_OK;
-    if (pt_reserve(&vocabulary->entries, &vocabulary->capacity, (size_t)id + 1, sizeof *vocabulary->entries, err))
+    if (pt_reserve(&vocabulary->entries, &vocabulary->capacity, (size_t)id + 1, sizeof *vocabulary->entries,
+                   err))
         return (int)err->status;
     while (vocabulary->n_ids <= id)
         vocabulary->entries[vocabulary->n_ids++] = (struct pt_vocabulary_entry){UINT32_MAX, 0};
     return PT_OK;
 }
 
-int pt_vocabulary_add(struct pt_vocabulary *vocabulary, const char *text, size_t n, uint32_t id, struct pt_error *err)
+int pt_vocabulary_add(struct pt_vocabulary *vocabulary, const char *text, size_t n, uint32_t id,
+                      struct pt_error *err)
 {
     uint32_t other;
     if (id > PT_LARGEST_TOKEN_ID)
@@ -94,7 +96,8 @@ bool pt_vocabulary_find(const struct pt_vocabulary *vocabulary, const char *text
         if (slot.id == UINT32_MAX)
             return false;
         const struct pt_vocabulary_entry *entry = &vocabulary->entries[slot.id];
-        if (slot.hash == hash && entry->n_bytes == n && memcmp(vocabulary->text.data + entry->offset, text, n) == 0) {
+        if (slot.hash == hash && entry->n_bytes == n &&
+            memcmp(vocabulary->text.data + entry->offset, text, n) == 0) {
             *id = slot.id;
             return true;
         }

@@ -25,7 +25,8 @@ int pt_cached_word_is(const struct pt_cached_word *word, const char *text, size_
     return word->n_bytes == n && memcmp(word->text, text, n) == 0;
 }
 
-void pt_cached_word_set(struct pt_cached_word *word, const char *text, size_t n, const uint32_t *ids, size_t n_ids)
+void pt_cached_word_set(struct pt_cached_word *word, const char *text, size_t n, const uint32_t *ids,
+                        size_t n_ids)
 {
     if (n_ids > PT_CACHED_IDS)
         return;

@@ -1,6 +1,6 @@
 /*
- * A cache of short pieces and their ids: most words of a text come again. Of fixed size and without allocation: a piece
- * has one slot, and the latest one keeps it.
+ * A cache of short pieces and their ids: most words of a text come again. Of fixed size and without
+ * allocation: a piece has one slot, and the latest one keeps it.
  */
 #ifndef PT_TEXT_WORD_CACHE_H
 #define PT_TEXT_WORD_CACHE_H
@@ -23,10 +23,12 @@ struct pt_word_cache {
 /* NULL with err filled when memory is out. Released with free(). */
 struct pt_word_cache *pt_word_cache_new(struct pt_error *err) PT_MUST_USE;
 
-/* The slot for a piece, NULL for one that is empty or too long. It holds the piece only if pt_cached_word_is says so. */
+/* The slot for a piece, NULL for one that is empty or too long. It holds the piece only if pt_cached_word_is
+ * says so. */
 struct pt_cached_word *pt_word_cache_slot(struct pt_word_cache *cache, const char *text, size_t n);
 int pt_cached_word_is(const struct pt_cached_word *word, const char *text, size_t n);
 /* Remembers a piece, unless it has too many ids. */
-void pt_cached_word_set(struct pt_cached_word *word, const char *text, size_t n, const uint32_t *ids, size_t n_ids);
+void pt_cached_word_set(struct pt_cached_word *word, const char *text, size_t n, const uint32_t *ids,
+                        size_t n_ids);
 
 #endif
