@@ -17,6 +17,9 @@ struct pt_archive;
 int pt_archive_open_tar(struct pt_archive **archive, struct pt_source *tar, struct pt_error *err) PT_MUST_USE;
 /* A zip archive, which needs a regular file: its table of contents stands at the end. */
 int pt_archive_open_zip(struct pt_archive **archive, const char *path, struct pt_error *err) PT_MUST_USE;
+/* The archive in a file, compressed or not; *archive is NULL where the file is none. Implemented in
+ * source_open.c. */
+int pt_archive_open_path(struct pt_archive **archive, const char *path, struct pt_error *err) PT_MUST_USE;
 void pt_archive_close(struct pt_archive *archive); /* NULL is allowed */
 
 /*

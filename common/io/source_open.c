@@ -177,6 +177,16 @@ static int open_archive(struct pt_archive **archive, struct pt_source **source, 
     return pt_archive_open_zip(archive, path, err);
 }
 
+int pt_archive_open_path(struct pt_archive **archive, const char *path, struct pt_error *err)
+{
+    struct pt_source *source = NULL;
+    *archive = NULL;
+    if (!open_file(&source, path, err))
+        (void)!open_archive(archive, &source, path, err);
+    pt_source_close(source);
+    return (int)err->status;
+}
+
 /* Opens `member` of the archive at `path`; without one the file itself, or an archive's only file. */
 static int open_layers(struct pt_source **source, const char *path, const char *member, const char *name,
                        struct pt_error *err)
@@ -269,17 +279,13 @@ static int expand(struct paths *paths, const char *path, struct pt_error *err)
         return pt_fail_errno(err, "%s", path);
     if (!S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode)) /* a pipe can be read once only */
         return add_path(paths, pt_new_string(path, err), err);
-    struct pt_source *source = NULL;
-    struct pt_archive *archive = NULL;
-    if (!open_file(&source, path, err) && !open_archive(&archive, &source, path, err)) {
-        if (archive)
-            (void)!list_members(paths, archive, path, err);
-        else
-            (void)!add_path(paths, pt_new_string(path, err), err);
-    }
+    struct pt_archive *archive;
+    if (pt_archive_open_path(&archive, path, err))
+        return (int)err->status;
+    int result =
+        archive ? list_members(paths, archive, path, err) : add_path(paths, pt_new_string(path, err), err);
     pt_archive_close(archive);
-    pt_source_close(source);
-    return (int)err->status;
+    return result;
 }
 
 int pt_source_expand(const char *path, char ***paths, size_t *n, struct pt_error *err)

@@ -42,7 +42,7 @@ void pt_temporaries_remove(void)
     }
 }
 
-static void release(struct pt_temporary *temporary)
+void pt_temporary_release(struct pt_temporary *temporary)
 {
     if (temporary->path && temporary->slot != NO_SLOT)
         atomic_store(&paths_to_remove[temporary->slot], NULL);
@@ -91,7 +91,7 @@ static int create_beside(struct pt_temporary *temporary, const char *target,
     }
     if (result < 0) {
         pt_fail_errno(err, "%s", target);
-        release(temporary);
+        pt_temporary_release(temporary);
         return -1;
     }
     temporary->slot = take_slot(temporary->path);
@@ -127,6 +127,28 @@ int pt_temporary_folder(struct pt_temporary *temporary, const char *target, stru
     return (int)err->status;
 }
 
+int pt_temporary_inside(struct pt_temporary *temporary, const struct pt_temporary *folder, const char *name,
+                        int *descriptor, struct pt_error *err)
+{
+    *temporary = (struct pt_temporary){.slot = NO_SLOT};
+    temporary->path = pt_new_format(err, "%s/%s", folder->path, name);
+    if (!temporary->path)
+        return (int)err->status;
+    *descriptor = create_file(temporary->path, 0666);
+    if (*descriptor < 0)
+        pt_fail_errno(err, "%s/%s", folder->target, name);
+    else
+        temporary->slot = take_slot(temporary->path);
+    if (*descriptor >= 0 && temporary->slot == NO_SLOT) {
+        pt_fail(err, PT_FAILED, "%s/%s: too many files are being written", folder->target, name);
+        close(*descriptor);
+        unlink(temporary->path);
+    }
+    if (err->status)
+        pt_temporary_release(temporary);
+    return (int)err->status;
+}
+
 int pt_sync_folder_of(const char *path, struct pt_error *err)
 {
     char *folder = pt_new_format(err, "%.*s.", (int)folder_length(path), path);
@@ -148,13 +170,46 @@ int pt_temporary_commit(struct pt_temporary *temporary, struct pt_error *err)
     if (rename(temporary->path, temporary->target))
         return pt_fail_errno(err, "%s", temporary->target);
     int status = pt_sync_folder_of(temporary->target, err);
-    release(temporary);
+    pt_temporary_release(temporary);
     return status;
+}
+
+/* Where the file system cannot exchange two names at once: the old folder is moved aside first, and back if
+ * that was in vain. */
+static int exchange_in_steps(struct pt_temporary *temporary, struct pt_error *err)
+{
+    struct pt_temporary aside;
+    if (pt_temporary_folder(&aside, temporary->target, err))
+        return (int)err->status;
+    if (rename(temporary->target, aside.path)) {
+        pt_fail_errno(err, "%s", temporary->target);
+    } else if (rename(temporary->path, temporary->target)) {
+        pt_fail_errno(err, "%s", temporary->target);
+        rename(aside.path, temporary->target);
+    } else if (rename(aside.path, temporary->path)) {
+        pt_fail_errno(err, "%s", temporary->target);
+    }
+    pt_temporary_discard(&aside);
+    return (int)err->status;
+}
+
+int pt_temporary_commit_folder(struct pt_temporary *temporary, bool *replaced, struct pt_error *err)
+{
+    struct stat status;
+    *replaced = !stat(temporary->target, &status);
+    if (!*replaced)
+        return pt_temporary_commit(temporary, err);
+    if (renameat2(AT_FDCWD, temporary->path, AT_FDCWD, temporary->target, RENAME_EXCHANGE) &&
+        exchange_in_steps(temporary, err)) {
+        *replaced = false;
+        return (int)err->status;
+    }
+    return pt_sync_folder_of(temporary->target, err);
 }
 
 void pt_temporary_discard(struct pt_temporary *temporary)
 {
     if (temporary->path && unlink(temporary->path) && (errno == EISDIR || errno == EPERM))
         rmdir(temporary->path);
-    release(temporary);
+    pt_temporary_release(temporary);
 }
