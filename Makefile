@@ -18,8 +18,8 @@ endif
 # ---------------------------------------------------------------------------------------------- flags
 
 # pkg-config is asked once, and only where something is compiled.
-PACKAGE_CFLAGS = $(eval PACKAGE_CFLAGS := $(shell pkg-config --cflags $(PACKAGES)))$(PACKAGE_CFLAGS)
-PACKAGE_LIBS   = $(eval PACKAGE_LIBS := $(shell pkg-config --libs $(PACKAGES)))$(PACKAGE_LIBS)
+PACKAGE_CFLAGS = $(eval PACKAGE_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null))$(PACKAGE_CFLAGS)
+PACKAGE_LIBS   = $(eval PACKAGE_LIBS := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null))$(PACKAGE_LIBS)
 
 WARNINGS     := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
 ALL_CFLAGS    = -std=gnu11 -Icommon $(WARNINGS) -fopenmp -D_GNU_SOURCE $(PACKAGE_CFLAGS) $(CPPFLAGS) $(CFLAGS)
@@ -99,12 +99,12 @@ check:
 	@$(MAKE) --no-print-directory run-tests
 
 run-tests: all unit-programs
-	@$(TEST_ENVIRONMENT) prove -j2 --timer $(TEST_FILES) $(UNIT)
+	@$(TEST_ENVIRONMENT) prove -j2 --timer --exec tests/lib/run-one $(TEST_FILES) $(UNIT)
 
 unit-programs: $(UNIT)
 
 unit: $(UNIT)
-	@$(TEST_ENVIRONMENT) prove -j2 $(UNIT)
+	@$(TEST_ENVIRONMENT) prove -j2 --exec tests/lib/run-one $(UNIT)
 
 demo:
 	@$(MAKE) --no-print-directory deps
