@@ -1,6 +1,7 @@
 /*
- * Activations and their derivatives, and the small elementwise operations between products. All threaded over fixed pieces.
- * PT_GELU_TANH is BLOOM's: 0.5 x (1 + tanh(0.79788456 x (1 + 0.044715 x²))) (transformers, models/bloom/modeling_bloom.py).
+ * Activations and their derivatives, and the small elementwise operations between products. All threaded over
+ * fixed pieces. PT_GELU_TANH is BLOOM's: 0.5 x (1 + tanh(0.79788456 x (1 + 0.044715 x²))) (transformers,
+ * models/bloom/modeling_bloom.py).
  */
 #ifndef PT_MATH_ACTIVATION_H
 #define PT_MATH_ACTIVATION_H

@@ -1,6 +1,7 @@
 /*
- * Causal attention over ragged segments whose keys may come from several places: rows put in front of a layer by a method, the
- * shared rows of the prompt, a cache, and the segment's own rows. No score matrix is kept between forward and backward.
+ * Causal attention over ragged segments whose keys may come from several places: rows put in front of a layer
+ * by a method, the shared rows of the prompt, a cache, and the segment's own rows. No score matrix is kept
+ * between forward and backward.
  */
 #ifndef PT_MATH_ATTENTION_H
 #define PT_MATH_ATTENTION_H
@@ -17,9 +18,10 @@ struct pt_heads {
 };
 
 struct pt_attention_shape {
-    size_t n_heads, n_kv_heads, head_dim; /* n_kv_heads divides n_heads: query head h reads key head h / (n_heads / n_kv_heads) */
-    float scale;                          /* on q·k */
-    const float *alibi_slopes;            /* [n_heads], or NULL: score += slope * (key position - query position) */
+    size_t n_heads, n_kv_heads,
+        head_dim; /* n_kv_heads divides n_heads: query head h reads key head h / (n_heads / n_kv_heads) */
+    float scale;  /* on q·k */
+    const float *alibi_slopes; /* [n_heads], or NULL: score += slope * (key position - query position) */
 };
 
 struct pt_key_block {
@@ -31,9 +33,9 @@ struct pt_key_block {
 enum { PT_KEY_BLOCKS = 3 };
 
 /*
- * Rows first_query .. first_query + n_queries of the query, output and gradient matrices. Their keys are the blocks in order;
- * key positions count through all of them. The queries' own keys are the last n_queries rows of the last block: query i sees
- * every key up to and including its own.
+ * Rows first_query .. first_query + n_queries of the query, output and gradient matrices. Their keys are the
+ * blocks in order; key positions count through all of them. The queries' own keys are the last n_queries rows
+ * of the last block: query i sees every key up to and including its own.
  */
 struct pt_segment {
     size_t first_query, n_queries;
@@ -41,12 +43,16 @@ struct pt_segment {
     struct pt_key_block blocks[PT_KEY_BLOCKS];
 };
 
-/* out (like q) = softmax(scores) v; log_sums [all rows, n_heads] (may be NULL) keeps the log of each row's sum for the backward. */
-int pt_attention_forward(const struct pt_math *math, const struct pt_attention_shape *shape, const struct pt_segment *segments,
-                         size_t n_segments, struct pt_heads q, struct pt_heads out, float *log_sums, struct pt_error *err) PT_MUST_USE;
-/* dq is written; the blocks' dk and dv are added to, segments in order, so that shared blocks may occur in many segments. */
-int pt_attention_backward(const struct pt_math *math, const struct pt_attention_shape *shape, const struct pt_segment *segments,
-                          size_t n_segments, struct pt_heads q, struct pt_heads dout, const float *log_sums, struct pt_heads dq,
+/* out (like q) = softmax(scores) v; log_sums [all rows, n_heads] (may be NULL) keeps the log of each row's
+ * sum for the backward. */
+int pt_attention_forward(const struct pt_math *math, const struct pt_attention_shape *shape,
+                         const struct pt_segment *segments, size_t n_segments, struct pt_heads q,
+                         struct pt_heads out, float *log_sums, struct pt_error *err) PT_MUST_USE;
+/* dq is written; the blocks' dk and dv are added to, segments in order, so that shared blocks may occur in
+ * many segments. */
+int pt_attention_backward(const struct pt_math *math, const struct pt_attention_shape *shape,
+                          const struct pt_segment *segments, size_t n_segments, struct pt_heads q,
+                          struct pt_heads dout, const float *log_sums, struct pt_heads dq,
                           struct pt_error *err) PT_MUST_USE;
 
 /* ALiBi's slopes [n_heads] (Press et al. 2022; transformers, build_alibi_tensor), any number of heads. */

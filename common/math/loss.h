@@ -14,10 +14,11 @@ struct pt_target {
 };
 
 /*
- * For each of m rows of logits [m, vocab]: losses[i] = -log softmax(row)[id] in nats, correct[i] = 1 where id has the largest logit (the
- * first of equals). With `gradient`, the row becomes weight * (softmax - onehot). Not-finite logits give a loss that is not finite.
+ * For each of m rows of logits [m, vocab]: losses[i] = -log softmax(row)[id] in nats, correct[i] = 1 where id
+ * has the largest logit (the first of equals). With `gradient`, the row becomes weight * (softmax - onehot).
+ * Not-finite logits give a loss that is not finite.
  */
-void pt_cross_entropy(size_t m, size_t vocab, float *logits, const struct pt_target *targets, bool gradient, double *losses,
-                      uint8_t *correct);
+void pt_cross_entropy(size_t m, size_t vocab, float *logits, const struct pt_target *targets, bool gradient,
+                      double *losses, uint8_t *correct);
 
 #endif

@@ -1,0 +1,78 @@
+/*
+ * The inner loops, compiled once per instruction set and chosen at run time. All of them work on one thread's
+ * piece. Words: 32 bits, an f32 or a pair of bf16 whose first member is in the low half.
+ */
+#ifndef PT_MATH_KERNELS_H
+#define PT_MATH_KERNELS_H
+
+#include "fmt/dtype.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum { PT_BLOCK_ROWS = 6, PT_DOT_ROWS = 6 };
+
+/* A matrix of words: element (i, step) at data[i * row + step * step]; one of the two strides is 1. */
+struct pt_left {
+    const float *data;
+    size_t row, step;
+};
+
+typedef void pt_multiply_kernel(size_t m, size_t n, size_t n_steps, struct pt_left a, const float *b, size_t ldb,
+                         float *c, size_t ldc, bool add);
+
+struct pt_kernels {
+    const char *name;
+    size_t lanes; /* f32 in a vector; rows of right-hand matrices are readable up to a multiple of it */
+    size_t panel_columns; /* width of the column blocks that `multiply` likes best */
+
+    /* c [m, n] = a [m, n_steps] b [n_steps, n], or += where `add` is set: over words that are f32, or pairs
+     * of bf16. */
+    pt_multiply_kernel *multiply, *multiply_pairs;
+    /* y[i][j] = x[i] · w[j] + bias[j] for m <= PT_DOT_ROWS rows of x and n rows of w [n, k] in dtype, each
+     * read once. */
+    void (*dots)(size_t m, size_t n, size_t k, const float *x, size_t ldx, const void *w, enum pt_dtype dtype,
+                 const float *bias, float *y, size_t ldy);
+
+    /* n elements of F32, F16 or BF16 to f32. */
+    void (*widen)(float *to, const void *from, enum pt_dtype dtype, size_t n);
+    /* Words (from[0], from[1]), (from[2], from[3]), ... rounded to bf16; a last single element is paired with
+     * 0. */
+    void (*pair_row)(float *to, const void *from, enum pt_dtype dtype, size_t n);
+    /* Words (first[i], second[i]) rounded to bf16; `second` NULL: paired with 0. */
+    void (*pair_rows)(float *to, const void *first, const void *second, enum pt_dtype dtype, size_t n);
+    /* to[j * ldt + i] = from[i * ldf + j] for m rows and n columns of words. */
+    void (*transpose)(float *to, size_t ldt, const float *from, size_t ldf, size_t m, size_t n);
+
+    float (*dot)(size_t n, const float *x, const float *y);
+    void (*add_scaled)(size_t n, float scale, const float *x, float *y); /* y += scale x */
+    void (*scale)(size_t n, float scale, float *x);                      /* x *= scale */
+    float (*largest)(size_t n, const float *x); /* not-a-number where an element is not finite */
+    /* y = exp(x - shift), their sum is returned; y may be x. */
+    float (*exp_sum)(size_t n, float shift, const float *x, float *y);
+    /* scores = scores * scale + slope * (j - origin) for key j; the largest is returned. */
+    float (*bias_scores)(size_t n, float scale, float slope, float origin, float *scores);
+    /* y = (dy - shift) * y: the derivative of softmax. */
+    void (*softmax_backward)(size_t n, float shift, const float *dy, float *y);
+
+    void (*gelu_forward)(size_t n, const float *x, float *y);
+    void (*gelu_backward)(size_t n, const float *x, const float *dy, float *dx);
+    /* One row each, see norm.h. */
+    void (*layer_norm_forward)(size_t n, const float *x, const float *weight, const float *bias, float eps,
+                               float *y, float *mean, float *rstd);
+    void (*layer_norm_backward)(size_t n, const float *x, float mean, float rstd, const float *weight,
+                                const float *dy, bool add, float *dx);
+    void (*layer_norm_weights)(size_t n, const float *x, float mean, float rstd, const float *dy,
+                               float *dweight, float *dbias);
+};
+
+extern const struct pt_kernels pt_kernels_portable, pt_kernels_avx2, pt_kernels_avx512, pt_kernels_avx512bf16;
+
+/* What this process uses: the best that the CPU has, until pt_math_open forces another. */
+const struct pt_kernels *pt_kernels(void);
+void pt_kernels_force(const struct pt_kernels *kernels); /* NULL: back to the best */
+
+/* Whether the CPU and the system can run them. */
+bool pt_kernels_usable(const struct pt_kernels *kernels);
+
+#endif

@@ -1,0 +1,193 @@
+/*
+ * Matrix kernels. multiply: blocks of PT_BLOCK_ROWS x 4 (2 for 16 registers) vectors of c stay in registers
+ * while the steps run; words of `a` are broadcast, rows of `b` are loaded. dots: a block of rows of w meets
+ * up to PT_DOT_ROWS rows of x, both along k, so that w is used as it lies in memory. Included once by each
+ * instruction set's file.
+ */
+#ifndef PT_MATH_KERNELS_MULTIPLY_H
+#define PT_MATH_KERNELS_MULTIPLY_H
+
+#include "math/kernels.h"
+#include "math/kernels_words.h"
+#include "math/simd.h"
+
+#if defined __AVX512F__
+enum { BLOCK_VECTORS = 4 };
+#else
+enum { BLOCK_VECTORS = 2 };
+#endif
+enum { DOT_COLUMNS = 4 };
+
+PT_INLINE void store_block_row(float *c, const vfloat *sums, int vectors, size_t n, bool add)
+{
+    for (int v = 0; v < vectors && n; v++, c += LANES) {
+        size_t part = n < LANES ? n : LANES;
+        if (part == LANES)
+            v_store(c, add ? v_load(c) + sums[v] : sums[v]);
+        else
+            v_store_part(c, add ? v_load_part(c, part) + sums[v] : sums[v], part);
+        n -= part;
+    }
+}
+
+PT_INLINE void multiply_block(int rows, int vectors, bool pairs, size_t n, size_t n_steps, struct pt_left a,
+                              const float *b, size_t ldb, float *c, size_t ldc, bool add)
+{
+    vfloat sums[PT_BLOCK_ROWS][BLOCK_VECTORS] = {0};
+    for (size_t step = 0; step < n_steps; step++) {
+        vfloat right[BLOCK_VECTORS];
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; v++)
+            right[v] = v_load(b + step * ldb + v * LANES);
+#pragma GCC unroll 6
+        for (int i = 0; i < rows; i++) {
+            vfloat left = v_set_word(a.data + (size_t)i * a.row + step * a.step);
+#pragma GCC unroll 4
+            for (int v = 0; v < vectors; v++)
+                sums[i][v] = pairs ? v_dot_pairs(sums[i][v], left, right[v]) : sums[i][v] + left * right[v];
+        }
+    }
+#pragma GCC unroll 6
+    for (int i = 0; i < rows; i++)
+        store_block_row(c + (size_t)i * ldc, sums[i], vectors, n, add);
+}
+
+/* All rows of `vectors` vectors of columns. */
+PT_INLINE void multiply_columns(int vectors, bool pairs, size_t m, size_t n, size_t n_steps, struct pt_left a,
+                                const float *b, size_t ldb, float *c, size_t ldc, bool add)
+{
+    while (m) {
+        size_t rows = m >= 6 ? 6 : m >= 4 ? 4 : m >= 2 ? 2 : 1;
+        switch (rows) {
+        case 6:
+            multiply_block(6, vectors, pairs, n, n_steps, a, b, ldb, c, ldc, add);
+            break;
+        case 4:
+            multiply_block(4, vectors, pairs, n, n_steps, a, b, ldb, c, ldc, add);
+            break;
+        case 2:
+            multiply_block(2, vectors, pairs, n, n_steps, a, b, ldb, c, ldc, add);
+            break;
+        default:
+            multiply_block(1, vectors, pairs, n, n_steps, a, b, ldb, c, ldc, add);
+        }
+        a.data += rows * a.row;
+        c += rows * ldc;
+        m -= rows;
+    }
+}
+
+PT_INLINE void multiply_all(bool pairs, size_t m, size_t n, size_t n_steps, struct pt_left a, const float *b,
+                            size_t ldb, float *c, size_t ldc, bool add)
+{
+    const size_t wide = BLOCK_VECTORS * LANES;
+    while (n) {
+        size_t columns = n > wide - LANES ? wide : LANES;
+        size_t part = n < columns ? n : columns;
+        if (columns == wide)
+            multiply_columns(BLOCK_VECTORS, pairs, m, part, n_steps, a, b, ldb, c, ldc, add);
+        else
+            multiply_columns(1, pairs, m, part, n_steps, a, b, ldb, c, ldc, add);
+        b += part;
+        c += part;
+        n -= part;
+    }
+}
+
+/* Makes the unit stride a constant, so that each way of reading `a` gets its own code. */
+PT_INLINE void multiply_words(bool pairs, size_t m, size_t n, size_t n_steps, struct pt_left a,
+                              const float *b, size_t ldb, float *c, size_t ldc, bool add)
+{
+    if (a.step == 1)
+        multiply_all(pairs, m, n, n_steps, (struct pt_left){a.data, a.row, 1}, b, ldb, c, ldc, add);
+    else
+        multiply_all(pairs, m, n, n_steps, (struct pt_left){a.data, 1, a.step}, b, ldb, c, ldc, add);
+}
+
+static void multiply(size_t m, size_t n, size_t n_steps, struct pt_left a, const float *b, size_t ldb,
+                     float *c, size_t ldc, bool add)
+{
+    multiply_words(false, m, n, n_steps, a, b, ldb, c, ldc, add);
+}
+
+static void multiply_pairs(size_t m, size_t n, size_t n_steps, struct pt_left a, const float *b, size_t ldb,
+                           float *c, size_t ldc, bool add)
+{
+    multiply_words(true, m, n, n_steps, a, b, ldb, c, ldc, add);
+}
+
+PT_INLINE void dots_block(size_t rows, size_t columns, size_t k, const float *x, size_t ldx, const char *w,
+                          enum pt_dtype dtype, const float *bias, float *y, size_t ldy)
+{
+    const size_t bytes = element_bytes(dtype);
+    vfloat sums[PT_DOT_ROWS][DOT_COLUMNS] = {0};
+    for (size_t p = 0; p < k; p += LANES) {
+        size_t part = k - p < LANES ? k - p : LANES;
+        vfloat right[DOT_COLUMNS];
+#pragma GCC unroll 4
+        for (size_t j = 0; j < columns; j++) {
+            right[j] = widen_some(w + (j * k + p) * bytes, dtype, part);
+        }
+#pragma GCC unroll 6
+        for (size_t i = 0; i < rows; i++) {
+            vfloat left = load_some(x + i * ldx + p, part);
+#pragma GCC unroll 4
+            for (size_t j = 0; j < columns; j++)
+                sums[i][j] += left * right[j];
+        }
+    }
+#pragma GCC unroll 6
+    for (size_t i = 0; i < rows; i++)
+        for (size_t j = 0; j < columns; j++)
+            y[i * ldy + j] = v_sum(sums[i][j]) + (bias ? bias[j] : 0.0f);
+}
+
+PT_INLINE void dots_rows(size_t rows, size_t n, size_t k, const float *x, size_t ldx, const char *w,
+                         enum pt_dtype dtype, const float *bias, float *y, size_t ldy)
+{
+    const size_t bytes = element_bytes(dtype);
+    size_t j = 0;
+    for (; j + DOT_COLUMNS <= n; j += DOT_COLUMNS)
+        dots_block(rows, DOT_COLUMNS, k, x, ldx, w + j * k * bytes, dtype, bias ? bias + j : NULL, y + j,
+                   ldy);
+    for (; j < n; j++)
+        dots_block(rows, 1, k, x, ldx, w + j * k * bytes, dtype, bias ? bias + j : NULL, y + j, ldy);
+}
+
+/* Makes the number of rows a constant. A row's sums do not depend on how many there are. */
+PT_INLINE void dots_any(size_t m, size_t n, size_t k, const float *x, size_t ldx, const char *w,
+                        enum pt_dtype dtype, const float *bias, float *y, size_t ldy)
+{
+    switch (m) {
+    case 1:
+        dots_rows(1, n, k, x, ldx, w, dtype, bias, y, ldy);
+        break;
+    case 2:
+        dots_rows(2, n, k, x, ldx, w, dtype, bias, y, ldy);
+        break;
+    case 3:
+        dots_rows(3, n, k, x, ldx, w, dtype, bias, y, ldy);
+        break;
+    case 4:
+        dots_rows(4, n, k, x, ldx, w, dtype, bias, y, ldy);
+        break;
+    case 5:
+        dots_rows(5, n, k, x, ldx, w, dtype, bias, y, ldy);
+        break;
+    default:
+        dots_rows(6, n, k, x, ldx, w, dtype, bias, y, ldy);
+    }
+}
+
+static void dots(size_t m, size_t n, size_t k, const float *x, size_t ldx, const void *w, enum pt_dtype dtype,
+                 const float *bias, float *y, size_t ldy)
+{
+    if (dtype == PT_F32)
+        dots_any(m, n, k, x, ldx, w, PT_F32, bias, y, ldy);
+    else if (dtype == PT_BF16)
+        dots_any(m, n, k, x, ldx, w, PT_BF16, bias, y, ldy);
+    else
+        dots_any(m, n, k, x, ldx, w, PT_F16, bias, y, ldy);
+}
+
+#endif

@@ -1,0 +1,63 @@
+/*
+ * What pt_math_open has chosen, and the ways of computing a product: packed kernels of our own, or OpenBLAS.
+ * Inside of `math` only.
+ */
+#ifndef PT_MATH_PATHS_H
+#define PT_MATH_PATHS_H
+
+#include "math/kernels.h"
+#include "math/math.h"
+#include "math/product.h"
+
+enum { PT_STEPS = 512 }; /* words of a column that one block of a panel holds */
+
+struct pt_math {
+    const struct pt_kernels *kernels; /* of the products */
+    bool pairs;        /* bf16: matrices are rounded to it, all but f32 ones beside narrower weights */
+    bool pairs_of_f32; /* those as well, since the model itself is f32 */
+    bool openblas;
+    float *scratch; /* [n_scratch, PT_SCRATCH] owned, one piece a thread */
+    int n_scratch;
+    char name[32], description[128];
+};
+
+/* A thread's scratch: a panel of the right-hand matrix, a block of rows of the left-hand one, rows on their
+ * way into the panel. */
+enum {
+    PT_PANEL_COLUMNS = 256,
+    PT_LEFT_STRIDE =
+        PT_STEPS + 16, /* no power of two, so that the rows of a block do not share their cache sets */
+    PT_WAY_ROWS = 16,
+    PT_PANEL = PT_PANEL_COLUMNS * PT_STEPS,
+    PT_SCRATCH = PT_PANEL + (PT_BLOCK_ROWS + PT_WAY_ROWS) * PT_LEFT_STRIDE,
+};
+
+/* c [m, n] = a [m, k] b [k, n], or +=. */
+struct pt_product {
+    size_t m, n, k;
+    struct pt_left a; /* f32 elements */
+    const void *b;
+    enum pt_dtype dtype;
+    size_t ldb;        /* elements */
+    bool b_is_rows;    /* element (p, j) of b lies at p * ldb + j, else at j * ldb + p */
+    const float *bias; /* [n] or NULL; not together with `add` */
+    bool add;
+    float *c;
+    size_t ldc;
+};
+
+void pt_packed_product(const struct pt_math *math, bool pairs, const struct pt_product *product);
+void pt_openblas_product(const struct pt_math *math, const struct pt_product *product);
+void pt_openblas_start(void);       /* one thread a call from now on */
+const char *pt_openblas_core(void); /* the kernels that the library has chosen */
+
+/* Threads that have scratch, at most as many as parallel loops use. */
+int pt_math_threads(const struct pt_math *math);
+/* With a bias, c's part starts as that, and the product's blocks are added. */
+void pt_product_start(const struct pt_product *product, size_t first_row, size_t n_rows, size_t first_column,
+                      size_t n_columns);
+
+/* Whether the products of this choice agree with plain loops on one small case. */
+bool pt_math_is_right(const struct pt_math *math);
+
+#endif

@@ -1,0 +1,206 @@
+/*
+ * Vectors of f32 as wide as the instruction set that a file is compiled for: GCC's vector extensions, so that
+ * one source of kernels serves every CPU. Loads and stores need no alignment. Included by the kernels only.
+ */
+#ifndef PT_MATH_SIMD_H
+#define PT_MATH_SIMD_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#if defined __AVX2__
+#include <immintrin.h>
+#endif
+
+#if defined __AVX512F__
+enum { LANES = 16 };
+#define PT_LANE_LIST(f) \
+    f(0), f(1), f(2), f(3), f(4), f(5), f(6), f(7), f(8), f(9), f(10), f(11), f(12), f(13), f(14), f(15)
+#elif defined __AVX2__
+enum { LANES = 8 };
+#define PT_LANE_LIST(f) f(0), f(1), f(2), f(3), f(4), f(5), f(6), f(7)
+#else
+enum { LANES = 4 };
+#define PT_LANE_LIST(f) f(0), f(1), f(2), f(3)
+#endif
+
+typedef float vfloat __attribute__((vector_size(4 * LANES)));
+typedef int32_t vint __attribute__((vector_size(4 * LANES)));
+typedef uint32_t vuint __attribute__((vector_size(4 * LANES)));
+typedef uint16_t vhalf __attribute__((vector_size(2 * LANES))); /* the bits of f16 or bf16 */
+
+#define PT_INLINE static inline __attribute__((always_inline, unused))
+
+PT_INLINE vfloat v_load(const void *from)
+{
+    vfloat v;
+    memcpy(&v, from, sizeof v);
+    return v;
+}
+
+PT_INLINE void v_store(void *to, vfloat v)
+{
+    memcpy(to, &v, sizeof v);
+}
+
+/* The first n < LANES elements; the others are zero, or are left as they were. */
+PT_INLINE vfloat v_load_part(const void *from, size_t n)
+{
+    vfloat v = {0};
+    memcpy(&v, from, n * sizeof(float));
+    return v;
+}
+
+PT_INLINE void v_store_part(void *to, vfloat v, size_t n)
+{
+    memcpy(to, &v, n * sizeof(float));
+}
+
+PT_INLINE vfloat v_set(float value)
+{
+    return value - (vfloat){0};
+}
+
+/* The word at `from` in every lane, whatever it stands for. */
+PT_INLINE vfloat v_set_word(const float *from)
+{
+    uint32_t word;
+    memcpy(&word, from, sizeof word);
+    return (vfloat)(word - (vuint){0});
+}
+
+PT_INLINE vfloat v_select(vint mask, vfloat yes, vfloat no)
+{
+#if defined __AVX512F__
+    return (vfloat)_mm512_mask_blend_ps(_mm512_movepi32_mask((__m512i)mask), (__m512)no, (__m512)yes);
+#else
+    return (vfloat)((mask & (vint)yes) | (~mask & (vint)no));
+#endif
+}
+
+/* The larger one; b where either is not a number. */
+PT_INLINE vfloat v_max(vfloat a, vfloat b)
+{
+    return v_select(a > b, a, b);
+}
+
+PT_INLINE float v_sum(vfloat v)
+{
+    float lanes[LANES];
+    memcpy(lanes, &v, sizeof v);
+    for (size_t width = LANES / 2; width; width /= 2)
+        for (size_t i = 0; i < width; i++)
+            lanes[i] += lanes[i + width];
+    return lanes[0];
+}
+
+/*
+ * exp(x) for x <= 88.37 (more counts as that), 0 below -87.33; not-a-number stays. Cody and Waite's reduction
+ * by multiples of log 2 and a minimax polynomial of degree 6 with relative error 3e-9; with the rounding of
+ * f32 the relative error is at most 2 units in the last place (tests/unit/test_activation.c sweeps it).
+ */
+PT_INLINE vfloat v_exp(vfloat x)
+{
+    const vfloat magic = v_set(0x1.8p23f); /* adding it rounds to an integer */
+    vfloat high = v_select(x > 88.37f, v_set(88.37f), x);
+    vfloat shifted = high * 0x1.715476p0f + magic;
+    vfloat n = shifted - magic;
+    vfloat r = high - n * 0x1.62e4p-1f; /* log 2 to 17 bits: this product is exact */
+    r = r - n * 0x1.7f7d1cp-20f;
+    vfloat q = r * 0x1.6a23cep-10f + 0x1.123a2p-7f;
+    q = q * r + 0x1.5558f2p-5f;
+    q = q * r + 0x1.555492p-3f;
+    q = q * r + 0x1.fffffcp-2f;
+    vfloat e = q * (r * r) + r + 1.0f;
+    vint power = ((vint)shifted - (vint)magic + 127) << 23;
+    return v_select(x < -87.33f, v_set(0.0f), e * (vfloat)power);
+}
+
+PT_INLINE vfloat v_widen_bf16(const void *from)
+{
+    vhalf bits;
+    memcpy(&bits, from, sizeof bits);
+    return (vfloat)(__builtin_convertvector(bits, vuint) << 16);
+}
+
+PT_INLINE vfloat v_widen_f16(const void *from)
+{
+#if defined __AVX512F__
+    return (vfloat)_mm512_cvtph_ps(_mm256_loadu_si256(from));
+#elif defined __AVX2__
+    return (vfloat)_mm256_cvtph_ps(_mm_loadu_si128(from));
+#else
+    vhalf half;
+    memcpy(&half, from, sizeof half);
+    vuint bits = __builtin_convertvector(half, vuint);
+    vuint magnitude = (bits & 0x7fff) << 13;
+    vfloat value = (vfloat)magnitude * 0x1p112f; /* moves the exponent, subnormal numbers included */
+    vuint special = (vuint)(magnitude >= (0x7c00u << 13)) & 0x7f800000u;
+    return (vfloat)((vuint)value | special | (bits & 0x8000) << 16);
+#endif
+}
+
+/* bf16 bits of each element, rounded to nearest even, in the low halves. */
+PT_INLINE vuint v_round_bf16(vfloat v)
+{
+    vuint bits = (vuint)v;
+    vuint rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
+    vuint quiet = (bits >> 16) | 0x40;
+    vuint nan = (vuint)(v != v);
+    return (nan & quiet) | (~nan & rounded);
+}
+
+/* sum += the products of the bf16 pairs in a and b, as vdpbf16ps does; there the order within a pair and
+ * subnormal numbers may differ. */
+PT_INLINE vfloat v_dot_pairs(vfloat sum, vfloat a, vfloat b)
+{
+#if defined __AVX512BF16__
+    return (vfloat)_mm512_dpbf16_ps((__m512)sum, (__m512bh)a, (__m512bh)b);
+#else
+    vuint x = (vuint)a, y = (vuint)b;
+    sum += (vfloat)(x & 0xffff0000u) * (vfloat)(y & 0xffff0000u);
+    return sum + (vfloat)(x << 16) * (vfloat)(y << 16);
+#endif
+}
+
+/* One stage of a transpose: exchanges blocks of `distance` lanes between rows i and i + distance. */
+#define PT_EXCHANGE(v, i, distance, low, high)                          \
+    do {                                                                \
+        vfloat first = (v)[i], second = (v)[(i) + (distance)];          \
+        (v)[i] = __builtin_shuffle(first, second, low);                 \
+        (v)[(i) + (distance)] = __builtin_shuffle(first, second, high); \
+    } while (0)
+
+#define PT_LOW_LANE(l, d) ((l) & (d) ? LANES + (l) - (d) : (l))
+#define PT_HIGH_LANE(l, d) ((l) & (d) ? LANES + (l) : (l) + (d))
+#define PT_LOW_1(l) PT_LOW_LANE(l, 1)
+#define PT_LOW_2(l) PT_LOW_LANE(l, 2)
+#define PT_LOW_4(l) PT_LOW_LANE(l, 4)
+#define PT_LOW_8(l) PT_LOW_LANE(l, 8)
+#define PT_HIGH_1(l) PT_HIGH_LANE(l, 1)
+#define PT_HIGH_2(l) PT_HIGH_LANE(l, 2)
+#define PT_HIGH_4(l) PT_HIGH_LANE(l, 4)
+#define PT_HIGH_8(l) PT_HIGH_LANE(l, 8)
+
+#define PT_TRANSPOSE_STAGE(v, distance)                                                                \
+    do {                                                                                               \
+        const vint low = {PT_LANE_LIST(PT_LOW_##distance)}, high = {PT_LANE_LIST(PT_HIGH_##distance)}; \
+        _Pragma("GCC unroll 16") for (size_t i = 0; i < LANES; i++) if (!(i & (distance)))             \
+            PT_EXCHANGE(v, i, distance, low, high);                                                    \
+    } while (0)
+
+/* v[i][j] becomes v[j][i]. */
+PT_INLINE void v_transpose(vfloat v[LANES])
+{
+    PT_TRANSPOSE_STAGE(v, 1);
+    PT_TRANSPOSE_STAGE(v, 2);
+#if defined __AVX2__
+    PT_TRANSPOSE_STAGE(v, 4);
+#endif
+#if defined __AVX512F__
+    PT_TRANSPOSE_STAGE(v, 8);
+#endif
+}
+
+#endif
