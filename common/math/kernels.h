@@ -18,8 +18,8 @@ struct pt_left {
     size_t row, step;
 };
 
-typedef void pt_multiply_kernel(size_t m, size_t n, size_t n_steps, struct pt_left a, const float *b, size_t ldb,
-                         float *c, size_t ldc, bool add);
+typedef void pt_multiply_kernel(size_t m, size_t n, size_t n_steps, struct pt_left a, const float *b,
+                                size_t ldb, float *c, size_t ldc, bool add);
 
 struct pt_kernels {
     const char *name;

@@ -21,7 +21,11 @@ static const struct path {
     bool pairs, openblas, only_if_asked;
 } paths[] = {
     {.mode = "bf16", .name = "avx512bf16", .kernels = &pt_kernels_avx512bf16, .pairs = true},
-    {.mode = "bf16", .name = "emulated", .kernels = &pt_kernels_portable, .pairs = true, .only_if_asked = true},
+    {.mode = "bf16",
+     .name = "emulated",
+     .kernels = &pt_kernels_portable,
+     .pairs = true,
+     .only_if_asked = true},
     {.mode = "f32", .name = "avx512", .kernels = &pt_kernels_avx512},
     {.mode = "f32", .name = "avx2", .kernels = &pt_kernels_avx2},
     {.mode = "f32", .name = "openblas", .openblas = true},

@@ -9,7 +9,11 @@
 #include "math/math.h"
 #include "math/product.h"
 
-enum { PT_STEPS = 512 }; /* words of a column that one block of a panel holds */
+enum {
+    PT_STEPS = 512,
+    /* words of a column that one block of a panel holds */ PT_FEW_ROWS =
+        2 * PT_DOT_ROWS /* up to so many rows are multiplied by `dots` */
+};
 
 struct pt_math {
     const struct pt_kernels *kernels; /* of the products */

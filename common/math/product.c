@@ -10,7 +10,7 @@
 
 #include <string.h>
 
-enum { FEW_ROWS = 2 * PT_DOT_ROWS, FEW_ROWS_PIECE = 64 };
+enum { FEW_ROWS_PIECE = 64 };
 
 int pt_math_threads(const struct pt_math *math)
 {
@@ -68,7 +68,7 @@ void pt_product_forward(const struct pt_math *math, size_t m, const float *x, si
                                        .bias = bias,
                                        .c = y,
                                        .ldc = ldy};
-    if (m <= FEW_ROWS)
+    if (m <= PT_FEW_ROWS)
         few_rows(math, &product);
     else
         compute(math, true, &product);

@@ -10,7 +10,7 @@
 #include <omp.h>
 #include <string.h>
 
-enum { ROW_PIECE = 64 * PT_BLOCK_ROWS, FEW_PANELS = 16 };
+enum { ROW_PIECE = 64 * PT_BLOCK_ROWS, PANELS_A_THREAD = 4 };
 
 struct task {
     const struct pt_product *product;
@@ -132,8 +132,9 @@ static size_t panel_width(const struct pt_kernels *kernels)
 void pt_packed_product(const struct pt_math *math, bool pairs, const struct pt_product *product)
 {
     const size_t width = panel_width(math->kernels), n_panels = (product->n + width - 1) / width;
-    /* Few panels: rows are cut as well, so that many cores have work. It changes no sum. */
-    const size_t piece = n_panels < FEW_PANELS ? ROW_PIECE : product->m;
+    /* Few panels: rows are cut as well, so that all threads have work. It changes no sum. */
+    const bool cut = n_panels < PANELS_A_THREAD * (size_t)pt_math_threads(math);
+    const size_t piece = cut ? ROW_PIECE : product->m;
     const size_t n_pieces = piece ? (product->m + piece - 1) / piece : 0;
 #pragma omp parallel for schedule(dynamic) collapse(2) num_threads(pt_math_threads(math))
     for (size_t panel = 0; panel < n_panels; panel++) {

@@ -56,8 +56,11 @@ bool pt_math_is_right(const struct pt_math *math)
     fill(ROWS * IN, c.x, 1);
     fill(ROWS * OUT, c.dy, 2);
     fill(OUT * IN, c.w, 3);
-    for (size_t i = 0; i < OUT * IN; i++)
-        c.w_bf16[i] = pt_bf16_from_f32(c.w[i]);
+    for (size_t i = 0; i < OUT * IN; i++) {
+        uint32_t bits;
+        memcpy(&bits, &c.w[i], sizeof bits);
+        c.w_bf16[i] = (uint16_t)(bits >> 16); /* exact */
+    }
     const struct pt_matrix wide = {c.w, PT_F32, OUT, IN}, narrow = {c.w_bf16, PT_BF16, OUT, IN};
     pt_product_weight_gradient(math, ROWS, OUT, IN, c.dy, OUT, c.x, IN, c.dw);
     return weights_are_right(math, &c, &wide) && weights_are_right(math, &c, &narrow) &&

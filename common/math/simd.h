@@ -164,14 +164,8 @@ PT_INLINE vfloat v_dot_pairs(vfloat sum, vfloat a, vfloat b)
 #endif
 }
 
-/* One stage of a transpose: exchanges blocks of `distance` lanes between rows i and i + distance. */
-#define PT_EXCHANGE(v, i, distance, low, high)                          \
-    do {                                                                \
-        vfloat first = (v)[i], second = (v)[(i) + (distance)];          \
-        (v)[i] = __builtin_shuffle(first, second, low);                 \
-        (v)[(i) + (distance)] = __builtin_shuffle(first, second, high); \
-    } while (0)
-
+/* Lanes of two vectors end to end, for a stage of a transpose that exchanges blocks of d lanes between rows i
+ * and i + d. */
 #define PT_LOW_LANE(l, d) ((l) & (d) ? LANES + (l) - (d) : (l))
 #define PT_HIGH_LANE(l, d) ((l) & (d) ? LANES + (l) : (l) + (d))
 #define PT_LOW_1(l) PT_LOW_LANE(l, 1)
@@ -183,12 +177,15 @@ PT_INLINE vfloat v_dot_pairs(vfloat sum, vfloat a, vfloat b)
 #define PT_HIGH_4(l) PT_HIGH_LANE(l, 4)
 #define PT_HIGH_8(l) PT_HIGH_LANE(l, 8)
 
-#define PT_TRANSPOSE_STAGE(v, distance)                                                                \
-    do {                                                                                               \
-        const vint low = {PT_LANE_LIST(PT_LOW_##distance)}, high = {PT_LANE_LIST(PT_HIGH_##distance)}; \
-        _Pragma("GCC unroll 16") for (size_t i = 0; i < LANES; i++) if (!(i & (distance)))             \
-            PT_EXCHANGE(v, i, distance, low, high);                                                    \
-    } while (0)
+#define PT_TRANSPOSE_STAGE(v, d)                                                          \
+    _Pragma("GCC unroll 16") for (size_t i = 0; i < LANES; i++)                           \
+    {                                                                                     \
+        if (i & (d))                                                                      \
+            continue;                                                                     \
+        vfloat first = (v)[i], second = (v)[i + (d)];                                     \
+        (v)[i] = __builtin_shufflevector(first, second, PT_LANE_LIST(PT_LOW_##d));        \
+        (v)[i + (d)] = __builtin_shufflevector(first, second, PT_LANE_LIST(PT_HIGH_##d)); \
+    }
 
 /* v[i][j] becomes v[j][i]. */
 PT_INLINE void v_transpose(vfloat v[LANES])

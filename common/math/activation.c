@@ -1,0 +1,50 @@
+/*
+ * Elementwise work, in pieces that fit the first-level cache.
+ */
+#include "math/activation.h"
+
+#include "math/kernels.h"
+
+enum { PIECE = 4096, COLUMN_PIECE = 256 };
+
+static size_t piece_at(size_t i, size_t n)
+{
+    return n - i < PIECE ? n - i : PIECE;
+}
+
+void pt_activation_forward(enum pt_activation kind, size_t n, const float *x, float *y)
+{
+    (void)kind; /* there is one */
+    const struct pt_kernels *kernels = pt_kernels();
+#pragma omp parallel for schedule(static) if (n > PIECE)
+    for (size_t i = 0; i < n; i += PIECE)
+        kernels->gelu_forward(piece_at(i, n), x + i, y + i);
+}
+
+void pt_activation_backward(enum pt_activation kind, size_t n, const float *x, const float *dy, float *dx)
+{
+    (void)kind;
+    const struct pt_kernels *kernels = pt_kernels();
+#pragma omp parallel for schedule(static) if (n > PIECE)
+    for (size_t i = 0; i < n; i += PIECE)
+        kernels->gelu_backward(piece_at(i, n), x + i, dy + i, dx + i);
+}
+
+void pt_add(size_t n, const float *x, float *y)
+{
+    const struct pt_kernels *kernels = pt_kernels();
+#pragma omp parallel for schedule(static) if (n > PIECE)
+    for (size_t i = 0; i < n; i += PIECE)
+        kernels->add_scaled(piece_at(i, n), 1.0f, x + i, y + i);
+}
+
+void pt_column_sums(size_t m, size_t n, const float *x, size_t ldx, float *sums)
+{
+    const struct pt_kernels *kernels = pt_kernels();
+#pragma omp parallel for schedule(static)
+    for (size_t j = 0; j < n; j += COLUMN_PIECE) {
+        size_t columns = n - j < COLUMN_PIECE ? n - j : COLUMN_PIECE;
+        for (size_t i = 0; i < m; i++)
+            kernels->add_scaled(columns, 1.0f, x + i * ldx + j, sums + j);
+    }
+}
