@@ -25,7 +25,8 @@ enum pt_status {
 
 struct pt_error {
     enum pt_status status;
-    char message[1024]; /* "what: where: why", without the tool's name and without a line feed */
+    char message[1024]; /* "what: where: why", without the tool's name; control characters are replaced by "?"
+                         */
     char hint[512];     /* a way out, or empty */
 };
 
@@ -35,7 +36,8 @@ int pt_fail(struct pt_error *err, enum pt_status status, const char *format, ...
 /* The same for a failed system call: ": " and the text of errno are added. The status is PT_FAILED. */
 int pt_fail_errno(struct pt_error *err, const char *format, ...) PT_PRINTF(2, 3);
 
-/* Puts "context: " in front of the recorded message. Returns the recorded status, for `return pt_error_in(...)`. */
+/* Puts "context: " in front of the recorded message. Returns the recorded status, for `return
+ * pt_error_in(...)`. */
 int pt_error_in(struct pt_error *err, const char *format, ...) PT_PRINTF(2, 3);
 
 /* Adds a hint, unless one is there. Returns the recorded status. */

@@ -19,6 +19,9 @@ static void *out_of_memory(size_t n, size_t size, struct pt_error *err)
 
 void *pt_new_array(size_t n, size_t size, struct pt_error *err)
 {
+    uint64_t bytes;
+    if (!pt_multiply(n, size, &bytes) || bytes > PTRDIFF_MAX)
+        return out_of_memory(n, size, err);
     void *array = calloc(n ? n : 1, size);
     return array ? array : out_of_memory(n, size, err);
 }

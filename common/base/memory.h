@@ -10,7 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* n zeroed elements of the given size; at least one byte. NULL and PT_FAILED in err when memory is out or n * size overflows. */
+/* n zeroed elements of the given size; at least one byte. NULL and PT_FAILED in err when memory is out or n *
+ * size overflows. */
 void *pt_new_array(size_t n, size_t size, struct pt_error *err) PT_MUST_USE;
 
 /* n zeroed floats on a 64-byte boundary. */
@@ -26,12 +27,14 @@ char *pt_new_format(struct pt_error *err, const char *format, ...) PT_PRINTF(2, 
  * not zeroed. array_address is the address of the array's pointer, whatever its type: the array may move.
  * On failure it is left as it was.
  */
-int pt_reserve(void *array_address, size_t *capacity, size_t need, size_t size, struct pt_error *err) PT_MUST_USE;
+int pt_reserve(void *array_address, size_t *capacity, size_t need, size_t size,
+               struct pt_error *err) PT_MUST_USE;
 
 /* a * b into *product; false on overflow. */
 bool pt_multiply(uint64_t a, uint64_t b, uint64_t *product) PT_MUST_USE;
 
-/* Bytes of memory that this process may still use: the smaller of what the system has and what its cgroup leaves. */
+/* Bytes of memory that this process may still use: the smaller of what the system has and what its cgroup
+ * leaves. */
 uint64_t pt_memory_available(void);
 
 #endif

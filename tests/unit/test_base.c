@@ -32,6 +32,22 @@ static void the_first_failure_is_kept(void **state)
     assert_string_equal(other.message, "out.bin: No space left on device");
 }
 
+static void messages_stay_one_tame_line(void **state)
+{
+    (void)state;
+    struct pt_error err = {0};
+    pt_fail(&err, PT_BAD_INPUT, "key '%s'", "a\nb\x1b[2J\x7f");
+    pt_error_in(&err, "file %s", "x\ty");
+    assert_string_equal(err.message, "file x?y: key 'a?b?[2J?'");
+    char name[2000];
+    memset(name, 'n', sizeof name - 1);
+    name[sizeof name - 1] = 0;
+    struct pt_error cut = {0};
+    errno = ENOENT;
+    pt_fail_errno(&cut, "%s", name);
+    assert_int_equal(strlen(cut.message), sizeof cut.message - 1);
+}
+
 static void buffers_grow_and_end_with_nul(void **state)
 {
     (void)state;
@@ -110,9 +126,13 @@ static void threads_can_be_set(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_first_failure_is_kept),          cmocka_unit_test(buffers_grow_and_end_with_nul),
-        cmocka_unit_test(products_that_overflow_are_noticed), cmocka_unit_test(hashes_are_the_published_ones),
-        cmocka_unit_test(a_running_hash_equals_the_whole),    cmocka_unit_test(threads_can_be_set),
+        cmocka_unit_test(the_first_failure_is_kept),
+        cmocka_unit_test(messages_stay_one_tame_line),
+        cmocka_unit_test(buffers_grow_and_end_with_nul),
+        cmocka_unit_test(products_that_overflow_are_noticed),
+        cmocka_unit_test(hashes_are_the_published_ones),
+        cmocka_unit_test(a_running_hash_equals_the_whole),
+        cmocka_unit_test(threads_can_be_set),
     };
     return cmocka_run_group_tests_name("base", tests, NULL, NULL);
 }

@@ -263,7 +263,7 @@ static void a_signal_handler_can_remove_everything(void **state)
     int names = count_names(scratch);
     struct pt_sink *sinks[3];
     for (int i = 0; i < 3; i++) {
-        char name[16];
+        char name[32];
         snprintf(name, sizeof name, "signal-%d", i);
         sinks[i] = opened(in_scratch(name));
     }
