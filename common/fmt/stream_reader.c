@@ -36,7 +36,7 @@ struct pt_stream_reader {
 
 static int bad(const struct pt_stream_reader *r, uint64_t offset, struct pt_error *err, const char *what)
 {
-    return pt_fail(err, PT_BAD_INPUT, "%s: offset %" PRIu64 ": %s", pt_source_name(r->source), offset, what);
+    return pt_fail(err, PT_BAD_INPUT, "%s: byte %" PRIu64 ": %s", pt_source_name(r->source), offset, what);
 }
 
 /* Reads exactly n bytes. The end of the input here means that whoever wrote it did not finish. */
@@ -137,7 +137,7 @@ static int check_words(struct pt_stream_reader *r, struct pt_error *err)
         }
         if (example->n_words && largest >= vocab)
             return pt_fail(err, PT_BAD_INPUT,
-                           "%s: offset %" PRIu64 ": example %" PRIu64 ": id %" PRIu32
+                           "%s: byte %" PRIu64 ": example %" PRIu64 ": id %" PRIu32
                            " in a vocabulary of %" PRIu64,
                            pt_source_name(r->source), r->section_offset,
                            r->before.examples + r->stream.examples + 1, largest, vocab);
@@ -198,7 +198,7 @@ static int read_head(struct pt_stream_reader *r, struct pt_stream_head *head, st
     if (!section_is(r, PT_SECTION_HEAD))
         return bad(r, r->section_offset, err, "the first section is not a head");
     if (pt_stream_head_parse(head, r->payload ? r->payload : "", r->section.payload_bytes, err))
-        return pt_error_in(err, "%s: offset %" PRIu64, pt_source_name(r->source), r->section_offset);
+        return pt_error_in(err, "%s: byte %" PRIu64, pt_source_name(r->source), r->section_offset);
     return PT_OK;
 }
 
@@ -216,11 +216,11 @@ static int join(struct pt_stream_reader *r, struct pt_error *err)
     if (read_head(r, &head, err))
         return (int)err->status;
     if (r->head.kind == PT_STREAM_UPDATES || head.kind == PT_STREAM_UPDATES) {
-        pt_fail(err, PT_MISMATCH, "%s: offset %" PRIu64 ": a second stream, but updates do not concatenate",
+        pt_fail(err, PT_MISMATCH, "%s: byte %" PRIu64 ": a second stream, but updates do not concatenate",
                 pt_source_name(r->source), offset);
         pt_error_hint(err, "join streams of examples in front of pt-pack");
     } else if (pt_stream_head_compare(&r->head, &head, err)) {
-        pt_error_in(err, "%s: offset %" PRIu64, pt_source_name(r->source), offset);
+        pt_error_in(err, "%s: byte %" PRIu64, pt_source_name(r->source), offset);
     }
     pt_stream_head_free(&head);
     r->earlier = pt_hash64(&chain, sizeof chain, r->earlier);
@@ -271,7 +271,7 @@ static int read_magic(struct pt_stream_reader *r, struct pt_error *err)
     if (pt_source_peek(r->source, PT_STREAM_MAGIC_BYTES, &bytes, &n, err))
         return (int)err->status;
     if (n == 0) {
-        pt_fail(err, PT_BAD_INPUT, "%s: empty, where a token stream was expected (offset 0)",
+        pt_fail(err, PT_BAD_INPUT, "%s: empty, where a token stream was expected (byte 0)",
                 pt_source_name(r->source));
         return pt_error_hint(err, "the previous command probably failed, or redirected its output");
     }
