@@ -3,15 +3,13 @@
  * torch.optim.SGD after 100 updates, and of torch.nn.utils.clip_grad_norm_, on the numbers of draw(), which
  * are exact in f32.
  */
+#include "support.h"
+
 #include "tune/clip.h"
 #include "tune/optimizer.h"
 
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 enum { N = 19, UPDATES = 100 };
 

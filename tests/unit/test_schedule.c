@@ -2,15 +2,12 @@
  * Schedules against transformers.get_scheduler: base rate 0.01, 11 updates, without warm-up and with 4
  * updates of it. And the weights that the two loss rules give, against hand computation.
  */
+#include "support.h"
+
 #include "tune/loss_rule.h"
 #include "tune/schedule.h"
 
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
 
 enum { UPDATES = 11, WARMUP = 4 };
 

@@ -2,21 +2,13 @@
  * States of runs: what was written comes back to the last bit, another run's is refused by name, damage is
  * refused. And the log that is gone on with.
  */
+#include "files.h"
+
 #include "fmt/safetensors.h"
 #include "tune/run_log.h"
 #include "tune/state.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
-static char folder[] = "/tmp/pt-test-state-XXXXXX";
-static char path[64];
+static const char *path;
 
 static const struct pt_position position = {
     .done = {7, 41, 900, UINT64_C(9007199254740993)},
@@ -30,20 +22,11 @@ static const struct pt_position position = {
     .eval_loss = 4.9814,
 };
 
-static int make_folder(void **unused)
+static int start(void **state)
 {
-    (void)unused;
-    if (!mkdtemp(folder))
-        return 1;
-    snprintf(path, sizeof path, "%s/file", folder);
-    return 0;
-}
-
-static int remove_folder(void **unused)
-{
-    (void)unused;
-    unlink(path);
-    return rmdir(folder);
+    int failed = make_scratch(state);
+    path = in_scratch("state");
+    return failed;
 }
 
 /* Two parameters with an optimiser that has taken some steps. */
@@ -169,37 +152,20 @@ static void another_optimiser_lacks_its_moments(void **unused)
     tear_down(&adamw);
 }
 
-static size_t read_file(char *bytes, size_t capacity)
-{
-    FILE *file = fopen(path, "rb");
-    assert_non_null(file);
-    size_t n = fread(bytes, 1, capacity, file);
-    fclose(file);
-    return n;
-}
-
-static void write_file(const char *bytes, size_t n)
-{
-    FILE *file = fopen(path, "wb");
-    assert_non_null(file);
-    assert_int_equal(fwrite(bytes, 1, n, file), n);
-    fclose(file);
-}
-
 static void damage_is_refused(void **unused)
 {
     (void)unused;
     struct fixture fixture;
-    static char bytes[1 << 14];
     set_up(&fixture, PT_ADAMW, 1);
     write_state(&fixture);
-    size_t n = read_file(bytes, sizeof bytes);
-    assert_in_range(n, 100, sizeof bytes - 1);
+    size_t n;
+    char *bytes = read_file(path, &n);
+    assert_true(n > 100);
     for (size_t i = 0; i < n; i += 3) {
         struct pt_error err = {0};
         struct pt_state *state = NULL;
         bytes[i] ^= 16;
-        write_file(bytes, n);
+        write_file(path, bytes, n);
         assert_int_not_equal(pt_state_open(&state, path, &err), PT_OK);
         assert_in_range(err.status, PT_BAD_INPUT, PT_MISMATCH);
         bytes[i] ^= 16;
@@ -207,9 +173,10 @@ static void damage_is_refused(void **unused)
     for (size_t length = 0; length < n; length += 7) {
         struct pt_error err = {0};
         struct pt_state *state = NULL;
-        write_file(bytes, length);
+        write_file(path, bytes, length);
         assert_int_equal(pt_state_open(&state, path, &err), PT_BAD_INPUT);
     }
+    free(bytes);
     tear_down(&fixture);
 }
 
@@ -246,53 +213,58 @@ static void log_lines(uint64_t from, uint64_t to, const struct pt_position *resu
 static void log_goes_on_behind_the_state(void **unused)
 {
     (void)unused;
-    static char whole[1 << 12], resumed[1 << 12];
+    size_t n;
     struct pt_position at = {.done = {.updates = 3}};
     log_lines(1, 6, NULL);
-    size_t n = read_file(whole, sizeof whole);
+    char *whole = read_file(path, &n);
     log_lines(1, 5, NULL);
     FILE *file = fopen(path, "ab"); /* killed while it wrote a line */
     assert_non_null(file);
     fputs("{\"loss\": 5.2", file);
     fclose(file);
     log_lines(4, 6, &at);
-    assert_int_equal(read_file(resumed, sizeof resumed), n);
-    assert_memory_equal(resumed, whole, n);
+    char *resumed = read_file(path, &n);
+    assert_string_equal(resumed, whole);
     const char *first =
         "{\"loss\": 5.25, \"grad_norm\": 0.1, \"learning_rate\": 0.01, \"epoch\": 0.1, \"step\": 1}\n";
     assert_memory_equal(whole, first, strlen(first));
+    free(whole);
+    free(resumed);
 }
 
 static void log_drops_the_totals(void **unused)
 {
     (void)unused;
-    static char text[1 << 12];
+    size_t n;
     struct pt_error err = {0};
     struct pt_run_log *log = NULL;
     struct pt_position at = {.done = {.updates = 3, .examples = 24}, .loss_sum = 6};
     assert_int_equal(pt_run_log_open(&log, path, NULL, &err), PT_OK);
     assert_int_equal(pt_run_log_totals(log, &at, 24, 3, 2, &err), PT_OK);
     assert_int_equal(pt_run_log_close(log, &err), PT_OK);
-    size_t n = read_file(text, sizeof text - 1);
-    text[n] = 0;
+    char *text = read_file(path, &n);
     assert_non_null(strstr(text, "\"train_loss\": 2.0"));
     assert_non_null(strstr(text, "\"train_samples_per_second\": 12.0"));
+    free(text);
     assert_int_equal(pt_run_log_open(&log, path, &at, &err), PT_OK);
     assert_int_equal(pt_run_log_close(log, &err), PT_OK);
-    assert_int_equal(read_file(text, sizeof text), 0);
+    free(read_file(path, &n));
+    assert_int_equal(n, 0);
 }
 
 static void a_file_of_others_is_not_cut(void **unused)
 {
     (void)unused;
-    static char text[64];
+    size_t n;
     const char *others = "dear diary\nnothing happened\n";
     struct pt_error err = {0};
     struct pt_run_log *log = NULL;
     struct pt_position at = {.done = {.updates = 3}};
-    write_file(others, strlen(others));
+    write_file(path, others, strlen(others));
     assert_int_equal(pt_run_log_open(&log, path, &at, &err), PT_BAD_INPUT);
-    assert_int_equal(read_file(text, sizeof text), strlen(others));
+    char *text = read_file(path, &n);
+    assert_string_equal(text, others);
+    free(text);
 }
 
 static void full_disk_shows(void **unused)
@@ -319,5 +291,5 @@ int main(void)
         cmocka_unit_test(a_file_of_others_is_not_cut),
         cmocka_unit_test(full_disk_shows),
     };
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return cmocka_run_group_tests(tests, start, remove_scratch);
 }
