@@ -1,0 +1,488 @@
+/*
+ * The loop against transformers' Trainer: the 30 updates of tests/data/reference, in the order in which the
+ * Trainer took the rows (50 rows, micro-batches of 2, 3 of them an update and one in the last of an epoch).
+ * And what the loop does at its edges.
+ */
+#include "files.h"
+
+#include "base/log.h"
+#include "fmt/json.h"
+#include "fmt/safetensors.h"
+#include "tune/run_identity.h"
+
+#include <math.h>
+
+enum {
+    ROWS = 50,
+    UPDATES = 30,
+    MICRO_BATCH = 2,
+    ACCUMULATION = 3,
+    MICRO_BATCHES_AN_EPOCH = ROWS / MICRO_BATCH
+};
+
+/* The rows and the Trainer's run in one folder of the reference numbers. */
+struct reference {
+    char model[64];
+    json_t *cases, *rows;
+    struct pt_tensors tensors;
+    uint32_t *words[ROWS];
+    struct pt_example examples[ROWS];
+};
+
+/* Everything a run needs, opened. */
+struct bench {
+    struct pt_sink *stream_bytes;
+    struct pt_source *source;
+    struct pt_stream_reader *stream;
+    struct pt_model *model;
+    struct pt_tuned *tuned;
+    struct pt_math *math;
+    struct pt_engine *engine;
+    struct pt_training training;
+    struct pt_update_report reports[UPDATES];
+    double epochs[UPDATES];
+    size_t n_reports, stop_behind;
+};
+
+static struct pt_error err;
+
+static void succeed(int status)
+{
+    if (status)
+        fail_msg("status %d: %s", status, err.message);
+}
+
+static void load_rows(struct reference *reference)
+{
+    for (size_t i = 0; i < ROWS; i++) {
+        const json_t *ids = json_object_get(json_array_get(reference->rows, i), "input_ids");
+        const json_t *labels = json_object_get(json_array_get(reference->rows, i), "labels");
+        size_t n = json_array_size(ids);
+        uint32_t *words = calloc(n, sizeof *words);
+        assert_non_null(words);
+        for (size_t j = 0; j < n; j++)
+            words[j] = (uint32_t)json_integer_value(json_array_get(ids, j)) |
+                       (json_integer_value(json_array_get(labels, j)) >= 0 ? PT_COUNTED : 0);
+        reference->words[i] = words;
+        reference->examples[i] = (struct pt_example){words, n};
+    }
+}
+
+static void load_reference(struct reference *reference, const char *name)
+{
+    char path[128];
+    *reference = (struct reference){0};
+    snprintf(reference->model, sizeof reference->model, "tests/data/reference/%s/model", name);
+    snprintf(path, sizeof path, "tests/data/reference/%s/cases.json", name);
+    succeed(pt_json_load(&reference->cases, path, &err));
+    snprintf(path, sizeof path, "tests/data/reference/%s/train.json", name);
+    succeed(pt_json_load(&reference->rows, path, &err));
+    snprintf(path, sizeof path, "tests/data/reference/%s/cases.safetensors", name);
+    succeed(pt_safetensors_open(&reference->tensors, path, &err));
+    assert_int_equal(json_array_size(reference->rows), ROWS);
+    load_rows(reference);
+}
+
+static void free_reference(struct reference *reference)
+{
+    for (size_t i = 0; i < ROWS; i++)
+        free(reference->words[i]);
+    json_decref(reference->cases);
+    json_decref(reference->rows);
+    pt_tensors_free(&reference->tensors);
+}
+
+/* One update of the Trainer's run: the examples are put into `examples`. */
+static struct pt_update trainer_update(const struct reference *reference, size_t number,
+                                       struct pt_example *examples)
+{
+    static const uint64_t sizes[ACCUMULATION] = {MICRO_BATCH, MICRO_BATCH, MICRO_BATCH};
+    const json_t *order = json_object_get(json_object_get(reference->cases, "trainer"), "order");
+    const size_t updates_an_epoch = (MICRO_BATCHES_AN_EPOCH + ACCUMULATION - 1) / ACCUMULATION;
+    size_t epoch = number / updates_an_epoch, first = number % updates_an_epoch * ACCUMULATION;
+    size_t n = first + ACCUMULATION > MICRO_BATCHES_AN_EPOCH ? MICRO_BATCHES_AN_EPOCH - first : ACCUMULATION;
+    size_t start = (epoch * MICRO_BATCHES_AN_EPOCH + first) * MICRO_BATCH;
+    for (size_t i = 0; i < n * MICRO_BATCH; i++)
+        examples[i] = reference->examples[json_integer_value(json_array_get(order, start + i))];
+    return (struct pt_update){
+        .epoch = (double)epoch + (double)(first + n) / MICRO_BATCHES_AN_EPOCH,
+        .n_examples = n * MICRO_BATCH,
+        .n_micro_batches = n,
+        .examples = examples,
+        .micro_batch_sizes = sizes,
+    };
+}
+
+static void count_update(struct pt_stream_head *head, const struct pt_update *update)
+{
+    head->n_updates++;
+    head->n_examples += update->n_examples;
+    for (size_t i = 0; i < update->n_examples; i++) {
+        head->n_tokens += update->examples[i].n_words;
+        head->n_targets += pt_stream_targets(update->examples[i].words, update->examples[i].n_words);
+    }
+}
+
+/* The updates as a stream in memory. */
+static void write_stream(struct bench *bench, const struct pt_update *updates, size_t n)
+{
+    struct pt_stream_head head = {
+        .kind = PT_STREAM_UPDATES, .eos_id = -1, .n_dataset_examples = ROWS, .n_epochs = 1};
+    for (size_t i = 0; i < n; i++)
+        count_update(&head, &updates[i]);
+    head.schedule_updates = n;
+    struct pt_stream_writer *writer;
+    succeed(pt_sink_open_memory(&bench->stream_bytes, &err));
+    succeed(pt_stream_writer_open(&writer, bench->stream_bytes, &head, &err));
+    for (size_t i = 0; i < n; i++)
+        succeed(pt_stream_write_update(writer, &updates[i], &err));
+    succeed(pt_stream_write_end(writer, &err));
+    succeed(pt_sink_flush(bench->stream_bytes, &err));
+    pt_stream_writer_free(writer);
+}
+
+static void open_prompt(struct bench *bench, const struct reference *reference)
+{
+    const struct pt_tensor *init = pt_tensors_find(&reference->tensors, "train.init");
+    const char *path = in_scratch("init.safetensors");
+    struct pt_tensors set = {0};
+    struct pt_sink *sink;
+    assert_non_null(init);
+    succeed(
+        pt_tensors_add(&set, "prompt_embeddings", init->dtype, init->rank, init->shape, init->data, &err));
+    succeed(pt_sink_open(&sink, path, &err));
+    succeed(pt_safetensors_write(sink, &set, false, &err));
+    succeed(pt_sink_commit(sink, &err));
+    pt_tensors_free(&set);
+    succeed(pt_tuned_open(&bench->tuned, path, bench->model, false, &err));
+}
+
+static void note_update(void *context, const struct pt_update_report *report)
+{
+    struct bench *bench = context;
+    assert_true(bench->n_reports < UPDATES);
+    bench->epochs[bench->n_reports] = report->position->epoch;
+    bench->reports[bench->n_reports++] = *report;
+}
+
+static bool asked_to_stop(void *context)
+{
+    const struct bench *bench = context;
+    return bench->stop_behind && bench->n_reports >= bench->stop_behind;
+}
+
+static void open_stream(struct bench *bench)
+{
+    size_t n;
+    const void *bytes = pt_sink_memory(bench->stream_bytes, &n);
+    succeed(pt_source_open_memory(&bench->source, "stream", bytes, n, &err));
+    succeed(pt_stream_reader_open(&bench->stream, bench->source, &err));
+}
+
+static void open_bench(struct bench *bench, const struct reference *reference,
+                       const struct pt_update *updates, size_t n)
+{
+    const struct pt_plugs *plugs;
+    const struct pt_engine_options options = {0};
+    err = (struct pt_error){0};
+    *bench = (struct bench){0};
+    write_stream(bench, updates, n);
+    open_stream(bench);
+    succeed(pt_model_open(&bench->model, reference->model, &err));
+    open_prompt(bench, reference);
+    succeed(pt_math_open(&bench->math, "f32", PT_F32, &err));
+    succeed(pt_tuned_forward(bench->tuned, &plugs, &err));
+    succeed(pt_engine_open(&bench->engine, bench->model, bench->math, plugs, &options, &err));
+    bench->training = (struct pt_training){
+        .stream = bench->stream,
+        .engine = bench->engine,
+        .tuned = bench->tuned,
+        .model = bench->model,
+        .settings = {.schedule = {.learning_rate = 0.01, .n_updates = n}, .max_grad_norm = 1},
+        .max_updates = UINT64_MAX,
+        .log_every = 1,
+        .events = {.context = bench, .updated = note_update, .should_stop = asked_to_stop},
+    };
+}
+
+static void close_bench(struct bench *bench)
+{
+    pt_engine_close(bench->engine);
+    pt_math_close(bench->math);
+    pt_tuned_free(bench->tuned);
+    pt_model_close(bench->model);
+    pt_stream_reader_free(bench->stream);
+    pt_source_close(bench->source);
+    pt_sink_discard(bench->stream_bytes);
+}
+
+static const float *values_of(struct bench *bench)
+{
+    return pt_tuned_parameters(bench->tuned)->list[0].value;
+}
+
+static double real_of(const json_t *line, const char *key)
+{
+    return json_number_value(json_object_get(line, key));
+}
+
+/* The tolerances are those of two f32 implementations that round differently, over 30 updates that build on
+ * one another. */
+static void check_curve(const char *name)
+{
+    struct reference reference;
+    struct bench bench;
+    struct pt_example examples[UPDATES][MICRO_BATCH * ACCUMULATION];
+    struct pt_update updates[UPDATES];
+    struct pt_training_result result;
+    load_reference(&reference, name);
+    for (size_t i = 0; i < UPDATES; i++)
+        updates[i] = trainer_update(&reference, i, examples[i]);
+    open_bench(&bench, &reference, updates, UPDATES);
+    succeed(pt_training_run(&bench.training, &result, &err));
+    assert_false(result.stopped);
+    assert_int_equal(result.position.done.updates, UPDATES);
+    assert_int_equal(bench.n_reports, UPDATES);
+    const json_t *log = json_object_get(json_object_get(reference.cases, "trainer"), "log_history");
+    for (size_t i = 0; i < UPDATES; i++) {
+        const json_t *line = json_array_get(log, i);
+        const struct pt_update_report *report = &bench.reports[i];
+        assert_true(fabs(report->loss - real_of(line, "loss")) < 1e-4);
+        assert_true(fabs(report->grad_norm / real_of(line, "grad_norm") - 1) < 1e-3);
+        assert_true(report->learning_rate == real_of(line, "learning_rate"));
+        assert_true(bench.epochs[i] == real_of(line, "epoch"));
+    }
+    const struct pt_tensor *final = pt_tensors_find(&reference.tensors, "train.final");
+    assert_int_equal(final->n_elements, pt_tuned_parameters(bench.tuned)->list[0].n);
+    for (size_t i = 0; i < final->n_elements; i++) {
+        float expected;
+        memcpy(&expected, (const char *) final->data + i * sizeof expected, sizeof expected);
+        assert_true(fabsf(values_of(&bench)[i] - expected) < 1e-4f);
+    }
+    close_bench(&bench);
+    free_reference(&reference);
+}
+
+static void trainer_curve(void **state)
+{
+    (void)state;
+    check_curve("bloom");
+}
+
+static void trainer_curve_of_six_heads(void **state)
+{
+    (void)state;
+    check_curve("bloom-6heads");
+}
+
+/* One update of five examples in micro-batches of 2, 2 and 1, the last of which counts nothing. */
+static struct pt_update uneven_update(const struct reference *reference, struct pt_example examples[5],
+                                      uint32_t *uncounted)
+{
+    static const uint64_t sizes[3] = {2, 2, 1};
+    for (size_t i = 0; i < 4; i++)
+        examples[i] = reference->examples[i];
+    examples[4] = reference->examples[4];
+    for (size_t i = 0; i < examples[4].n_words; i++)
+        uncounted[i] = PT_TOKEN_ID(examples[4].words[i]);
+    examples[4].words = uncounted;
+    return (struct pt_update){
+        .epoch = 1, .n_examples = 5, .n_micro_batches = 3, .examples = examples, .micro_batch_sizes = sizes};
+}
+
+static void loss_rules_by_hand(void **state)
+{
+    (void)state;
+    struct reference reference;
+    load_reference(&reference, "bloom");
+    for (int rule = PT_TOKEN_MEAN; rule <= PT_BATCH_MEAN; rule++) {
+        struct bench bench;
+        struct pt_example examples[5];
+        struct pt_sequence_loss each[5];
+        struct pt_sequence sequences[5];
+        struct pt_training_result result;
+        uint32_t uncounted[256];
+        struct pt_update update = uneven_update(&reference, examples, uncounted);
+        open_bench(&bench, &reference, &update, 1);
+        for (size_t i = 0; i < 5; i++)
+            sequences[i] = (struct pt_sequence){examples[i].words, examples[i].n_words, 1};
+        succeed(pt_engine_evaluate(bench.engine, sequences, 5, each, &err));
+        double sum = each[0].loss + each[1].loss + each[2].loss + each[3].loss;
+        double n01 = (double)(each[0].targets + each[1].targets),
+               n23 = (double)(each[2].targets + each[3].targets);
+        double expected =
+            rule == PT_TOKEN_MEAN
+                ? sum / (n01 + n23)
+                : ((each[0].loss + each[1].loss) / n01 + (each[2].loss + each[3].loss) / n23 + 0) / 3;
+        bench.training.settings.loss_rule = (enum pt_loss_rule)rule;
+        succeed(pt_training_run(&bench.training, &result, &err));
+        assert_true(fabs(bench.reports[0].loss - expected) < 1e-6);
+        close_bench(&bench);
+    }
+    free_reference(&reference);
+}
+
+static char last_warning[256];
+
+static void keep_warning(void *context, enum pt_log_level level, const char *line)
+{
+    (void)context;
+    if (level == PT_LOG_WARNING)
+        snprintf(last_warning, sizeof last_warning, "%s", line);
+}
+
+static void nothing_counted_moves_nothing(void **state)
+{
+    (void)state;
+    struct reference reference;
+    struct bench bench;
+    struct pt_training_result result;
+    uint32_t words[3] = {5, 6, 7};
+    float before;
+    const struct pt_update update = {1, 1, 1, &(struct pt_example){words, 3}, (const uint64_t[]){1}};
+    load_reference(&reference, "bloom");
+    open_bench(&bench, &reference, &update, 1);
+    before = values_of(&bench)[7];
+    pt_log_set_sink(keep_warning, NULL);
+    succeed(pt_training_run(&bench.training, &result, &err));
+    pt_log_set_sink(NULL, NULL);
+    assert_true(bench.reports[0].loss == 0 && bench.reports[0].grad_norm == 0);
+    assert_true(values_of(&bench)[7] == before);
+    assert_non_null(strstr(last_warning, "update 1"));
+    close_bench(&bench);
+    free_reference(&reference);
+}
+
+static void what_is_not_finite_is_named(void **state)
+{
+    (void)state;
+    struct reference reference;
+    struct bench bench;
+    struct pt_example examples[2][MICRO_BATCH * ACCUMULATION];
+    struct pt_training_result result;
+    load_reference(&reference, "bloom");
+    struct pt_update updates[2] = {trainer_update(&reference, 0, examples[0]),
+                                   trainer_update(&reference, 1, examples[1])};
+    open_bench(&bench, &reference, updates, 2);
+    bench.training.settings.schedule.learning_rate = 1e38;
+    bench.training.settings.schedule.kind = PT_CONSTANT;
+    assert_int_equal(pt_training_run(&bench.training, &result, &err), PT_NUMERIC);
+    assert_non_null(strstr(err.message, "update "));
+    assert_non_null(strstr(err.message, "examples "));
+    close_bench(&bench);
+    free_reference(&reference);
+}
+
+static void an_id_beyond_the_vocabulary(void **state)
+{
+    (void)state;
+    struct reference reference;
+    struct bench bench;
+    struct pt_training_result result;
+    uint32_t words[3] = {5, 6 | PT_COUNTED, 0x7ffffff0};
+    const struct pt_update update = {1, 1, 1, &(struct pt_example){words, 3}, (const uint64_t[]){1}};
+    load_reference(&reference, "bloom");
+    open_bench(&bench, &reference, &update, 1);
+    assert_int_equal(pt_training_run(&bench.training, &result, &err), PT_MISMATCH);
+    assert_non_null(strstr(err.message, "2147483632"));
+    close_bench(&bench);
+    free_reference(&reference);
+}
+
+/* Runs `reference`'s first six updates in one go, or stopped behind `stop` of them and gone on with; values
+ * [n] of the result. */
+static void run_six(const struct reference *reference, size_t stop, float *values, size_t n)
+{
+    struct bench bench;
+    struct pt_example examples[6][MICRO_BATCH * ACCUMULATION];
+    struct pt_update updates[6];
+    struct pt_training_result result;
+    struct pt_state *saved = NULL;
+    const char *path = in_scratch("state");
+    for (size_t i = 0; i < 6; i++)
+        updates[i] = trainer_update(reference, i, examples[i]);
+    open_bench(&bench, reference, updates, 6);
+    if (stop) {
+        json_t *identity = pt_run_identity(&bench.training, bench.math, &err);
+        bench.stop_behind = stop;
+        bench.training.save = path;
+        bench.training.identity = identity;
+        succeed(pt_training_run(&bench.training, &result, &err));
+        assert_true(result.stopped);
+        json_decref(identity);
+        close_bench(&bench);
+        open_bench(&bench, reference, updates, 6);
+        succeed(pt_state_open(&saved, path, &err));
+        bench.training.resumed = saved;
+    }
+    succeed(pt_training_run(&bench.training, &result, &err));
+    assert_false(result.stopped);
+    assert_int_equal(bench.n_reports, 6 - stop);
+    memcpy(values, values_of(&bench), n * sizeof *values);
+    pt_state_close(saved);
+    close_bench(&bench);
+}
+
+static void stopped_anywhere_and_gone_on_with(void **state)
+{
+    (void)state;
+    struct reference reference;
+    load_reference(&reference, "bloom");
+    size_t n = pt_tensors_find(&reference.tensors, "train.init")->n_elements;
+    float *whole = calloc(n, sizeof *whole), *resumed = calloc(n, sizeof *resumed);
+    run_six(&reference, 0, whole, n);
+    for (size_t stop = 1; stop <= 6; stop++) {
+        memset(resumed, 0, n * sizeof *resumed);
+        run_six(&reference, stop, resumed, n);
+        assert_memory_equal(resumed, whole, n * sizeof *whole);
+    }
+    free(whole);
+    free(resumed);
+    free_reference(&reference);
+}
+
+static void another_stream_is_refused(void **state)
+{
+    (void)state;
+    struct reference reference;
+    struct bench bench;
+    struct pt_example examples[3][MICRO_BATCH * ACCUMULATION];
+    struct pt_training_result result;
+    struct pt_state *saved = NULL;
+    load_reference(&reference, "bloom");
+    struct pt_update updates[3];
+    for (size_t i = 0; i < 3; i++)
+        updates[i] = trainer_update(&reference, i, examples[i]);
+    open_bench(&bench, &reference, updates, 3);
+    json_t *identity = pt_run_identity(&bench.training, bench.math, &err);
+    bench.training.identity = identity;
+    bench.training.save = in_scratch("state");
+    bench.training.max_updates = 2;
+    succeed(pt_training_run(&bench.training, &result, &err));
+    json_decref(identity);
+    close_bench(&bench);
+    struct pt_update swapped[3] = {updates[1], updates[0], updates[2]};
+    open_bench(&bench, &reference, swapped, 3);
+    succeed(pt_state_open(&saved, in_scratch("state"), &err));
+    bench.training.resumed = saved;
+    assert_int_equal(pt_training_run(&bench.training, &result, &err), PT_MISMATCH);
+    assert_non_null(strstr(err.message, "another stream"));
+    pt_state_close(saved);
+    close_bench(&bench);
+    free_reference(&reference);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(trainer_curve),
+        cmocka_unit_test(trainer_curve_of_six_heads),
+        cmocka_unit_test(loss_rules_by_hand),
+        cmocka_unit_test(nothing_counted_moves_nothing),
+        cmocka_unit_test(what_is_not_finite_is_named),
+        cmocka_unit_test(an_id_beyond_the_vocabulary),
+        cmocka_unit_test(stopped_anywhere_and_gone_on_with),
+        cmocka_unit_test(another_stream_is_refused),
+    };
+    return cmocka_run_group_tests(tests, make_scratch, remove_scratch);
+}
