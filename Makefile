@@ -41,7 +41,7 @@ OBJECTS    := $(SOURCES:%.c=$(BUILD)/%.o) $(SHIMS:%.cc=$(BUILD)/%.o)
 TOOLS      := $(patsubst tools/%.c,$(BIN)/%,$(sort $(wildcard tools/pt-*.c)))
 UNIT       := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(sort $(wildcard tests/unit/test_*.c)))
 FUZZERS    := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
-TEST_FILES := $(sort $(wildcard tests/*/*.bats)) $(wildcard tests/docs/examples) tests/check-layers
+TEST_FILES := $(sort $(wildcard tests/*/*.bats)) tests/docs/examples tests/lint/options tests/check-layers
 MANUALS    := $(sort $(wildcard man/*.[157]))
 
 all: $(TOOLS)
@@ -91,7 +91,7 @@ check-deps:
 # ---------------------------------------------------------------------------------------------- tests
 
 # Tests run from the root of the tree, with the tools in front of PATH.
-TEST_ENVIRONMENT = PATH="$(abspath $(BIN)):$$PATH" PT_BUILD="$(abspath $(BUILD))" \
+TEST_ENVIRONMENT = PATH="$(abspath $(BIN)):$$PATH" PT_BIN="$(abspath $(BIN))" PT_BUILD="$(abspath $(BUILD))" \
 	CMOCKA_MESSAGE_OUTPUT=TAP
 
 check:
@@ -114,7 +114,7 @@ demo:
 lint:
 	@make/packages missing build lint
 	@$(MAKE) --no-print-directory all
-	@PATH="$(abspath $(BIN)):$$PATH" tests/lint/run
+	@$(TEST_ENVIRONMENT) tests/lint/run
 
 # Builds with other flags live in folders of their own.
 asan:
