@@ -1,0 +1,70 @@
+/*
+ * Model folders for tests, made from the small reference model by changing its tensors one by one. They lie
+ * in a temporary folder that is removed at the end.
+ */
+#ifndef PT_TESTS_UNIT_MODEL_FOLDER_H
+#define PT_TESTS_UNIT_MODEL_FOLDER_H
+
+#include "support.h"
+
+#include "fmt/safetensors.h"
+#include "fmt/tensors.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define REFERENCE "tests/data/reference/"
+
+struct folder {
+    char path[64];
+};
+
+static inline void folder_make(struct folder *folder)
+{
+    strcpy(folder->path, "/tmp/pt-test-model-XXXXXX");
+    assert_non_null(mkdtemp(folder->path));
+}
+
+static inline void folder_remove(const struct folder *folder)
+{
+    char command[128];
+    snprintf(command, sizeof command, "rm -rf '%s'", folder->path);
+    assert_int_equal(system(command), 0);
+}
+
+/* `name` inside the folder; valid until the next call. */
+static inline const char *folder_file(const struct folder *folder, const char *name)
+{
+    static char path[256];
+    snprintf(path, sizeof path, "%s/%s", folder->path, name);
+    return path;
+}
+
+static inline void folder_write(const struct folder *folder, const char *name, const void *bytes, size_t n)
+{
+    FILE *file = fopen(folder_file(folder, name), "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(bytes, 1, n, file), n);
+    assert_int_equal(fclose(file), 0);
+}
+
+static inline void folder_write_tensors(const struct folder *folder, const char *name,
+                                        const struct pt_tensors *set)
+{
+    struct pt_error err = {0};
+    struct pt_sink *sink;
+    assert_int_equal(pt_sink_open(&sink, folder_file(folder, name), &err), 0);
+    assert_int_equal(pt_safetensors_write(sink, set, false, &err), 0);
+    assert_int_equal(pt_sink_commit(sink, &err), 0);
+}
+
+/* Copies a file of the tree into the folder. */
+static inline void folder_copy(const struct folder *folder, const char *from, const char *name)
+{
+    char command[512];
+    snprintf(command, sizeof command, "cp '%s' '%s'", from, folder_file(folder, name));
+    assert_int_equal(system(command), 0);
+}
+
+#endif
