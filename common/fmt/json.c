@@ -36,7 +36,10 @@ int pt_json_parse(json_t **value, const char *text, size_t n, const char *name, 
     if (n == 0)
         return pt_fail(err, PT_BAD_INPUT, "%s: empty, where JSON was expected", name);
     json_error_t error;
-    *value = json_loadb(text, n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
+    const size_t flags = JSON_REJECT_DUPLICATES | JSON_DECODE_ANY;
+    *value = json_loadb(text, n, flags, &error);
+    if (!*value && json_error_code(&error) == json_error_numeric_overflow)
+        *value = json_loadb(text, n, flags | JSON_DECODE_INT_AS_REAL, &error);
     if (!*value)
         return pt_fail(err, json_error_code(&error) == json_error_out_of_memory ? PT_FAILED : PT_BAD_INPUT,
                        "%s: line %d, column %d: not JSON: %s", name, error.line, error.column, error.text);
@@ -76,9 +79,13 @@ int pt_json_get_u64(const json_t *object, const char *key, const char *where, ui
     *found = field != NULL;
     if (!field)
         return PT_OK;
-    if (!json_is_integer(field) || json_integer_value(field) < 0)
+    double real = json_is_real(field) ? json_real_value(field) : -1;
+    if (json_is_integer(field) && json_integer_value(field) >= 0)
+        *value = (uint64_t)json_integer_value(field);
+    else if (real >= 0 && real < 0x1p53 && real == floor(real))
+        *value = (uint64_t)real;
+    else
         return wrong(where, key, "an integer that is not negative", err);
-    *value = (uint64_t)json_integer_value(field);
     return PT_OK;
 }
 

@@ -12,7 +12,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* A whole document; the caller owns *value (json_decref). A UTF-8 byte order mark is skipped. */
+/*
+ * A whole document; the caller owns *value (json_decref). A UTF-8 byte order mark is skipped. Where an integer does not fit into 64 bits
+ * (tokenizer_config.json's model_max_length is often 1e30, written out), all integers of the document come as reals.
+ */
 int pt_json_parse(json_t **value, const char *text, size_t n, const char *name, struct pt_error *err) PT_MUST_USE;
 /* Whatever pt_source_open takes, at most PT_JSON_LIMIT bytes. */
 int pt_json_load(json_t **value, const char *path, struct pt_error *err) PT_MUST_USE;
@@ -22,7 +25,8 @@ enum { PT_JSON_LIMIT = 1 << 29 };
 bool pt_is_lfs_pointer(const void *bytes, size_t n);
 int pt_refuse_lfs_pointer(const char *name, struct pt_error *err);
 
-/* Typed fields. Absent or null: *found = false and *value is left as it was. Another type or range is PT_BAD_INPUT that names `where` and the key. */
+/* Typed fields. Absent or null: *found = false and *value is left as it was. Another type or range is PT_BAD_INPUT that names `where` and the key.
+ * A whole number below 2^53 that came as a real is an integer too. */
 int pt_json_get_u64(const json_t *object, const char *key, const char *where, uint64_t *value, bool *found, struct pt_error *err) PT_MUST_USE;
 int pt_json_get_double(const json_t *object, const char *key, const char *where, double *value, bool *found, struct pt_error *err) PT_MUST_USE;
 int pt_json_get_bool(const json_t *object, const char *key, const char *where, bool *value, bool *found, struct pt_error *err) PT_MUST_USE;
