@@ -458,8 +458,10 @@ static bool is_contiguous(const struct pt_pickle_tensor *tensor, const value *st
     for (unsigned i = tensor->rank; i-- > 0;) {
         if (tensor->shape[i] == 1)
             continue;
-        if ((uint64_t)strides[i].integer != expected || !pt_multiply(expected, tensor->shape[i], &expected))
+        if ((uint64_t)strides[i].integer != expected)
             return false;
+        if (!pt_multiply(expected, tensor->shape[i], &expected))
+            expected = UINT64_MAX; /* no stride is that large; the shape itself is refused where it is used */
     }
     return true;
 }

@@ -70,15 +70,11 @@ static size_t find_end(const struct archive *a)
     return a->n;
 }
 
-/* The zip64 end record, where the plain one has no room for the numbers. */
+/* The zip64 end record, whose locator lies in front of the plain one. PyTorch writes it always. */
 static int find_directory64(const struct archive *a, size_t *end, struct directory *directory,
                             struct pt_error *err)
 {
-    if (*end < LOCATOR_BYTES)
-        return damaged(err, *end, "no zip64 locator");
     const uint8_t *locator = a->bytes + *end - LOCATOR_BYTES;
-    if (field(locator, 4) != LOCATOR_SIGNATURE)
-        return damaged(err, *end, "no zip64 locator");
     uint64_t offset = field(locator + 8, 8);
     if (*end - LOCATOR_BYTES < END64_BYTES || offset > *end - LOCATOR_BYTES - END64_BYTES)
         return damaged(err, *end, "a zip64 locator that points outside");
@@ -99,9 +95,8 @@ static int find_directory(const struct archive *a, struct directory *directory, 
     const uint8_t *record = a->bytes + end;
     *directory = (struct directory){
         .entries = field(record + 10, 2), .n_bytes = field(record + 12, 4), .offset = field(record + 16, 4)};
-    bool needs64 =
-        directory->entries == 0xffff || directory->n_bytes == IN_ZIP64 || directory->offset == IN_ZIP64;
-    if (needs64 && find_directory64(a, &end, directory, err))
+    bool has64 = end >= LOCATOR_BYTES && field(record - LOCATOR_BYTES, 4) == LOCATOR_SIGNATURE;
+    if (has64 && find_directory64(a, &end, directory, err))
         return (int)err->status;
     if (directory->offset > end || directory->n_bytes != end - directory->offset)
         return damaged(err, end, "the directory does not lie in front of its end record");

@@ -1,0 +1,507 @@
+/*
+ * PyTorch files: real ones with the values that torch reads from them, and hand-made archives with pickles
+ * that are hostile, cut short, or not supported. Nothing in them may be executed, and each must be refused.
+ */
+#include "files.h"
+
+#include "fmt/pickle.h"
+#include "fmt/pytorch_file.h"
+#include "fmt/zip.h"
+
+#include <string.h>
+
+/* Opens a file of tests/data/pytorch-files. */
+static int open_data(struct pt_tensors *set, const char *name, struct pt_error *err)
+{
+    char path[256];
+    snprintf(path, sizeof path, "tests/data/pytorch-files/%s", name);
+    *err = (struct pt_error){0};
+    return pt_pytorch_file_open(set, path, err);
+}
+
+static const struct pt_tensor *tensor(const struct pt_tensors *set, const char *name, enum pt_dtype dtype,
+                                      unsigned rank, uint64_t elements)
+{
+    const struct pt_tensor *found = pt_tensors_find(set, name);
+    assert_non_null(found);
+    assert_int_equal(found->dtype, dtype);
+    assert_int_equal(found->rank, rank);
+    assert_int_equal(found->n_elements, elements);
+    return found;
+}
+
+static void every_dtype_has_its_values(void **state)
+{
+    (void)state;
+    struct pt_error err;
+    struct pt_tensors set;
+    assert_int_equal(open_data(&set, "reader__mixed_types.pt", &err), 0);
+    assert_int_equal(set.n, 4);
+    assert_memory_equal(tensor(&set, "float32", PT_F32, 1, 2)->data, ((float[]){1, 2}), 8);
+    assert_memory_equal(tensor(&set, "int64", PT_I64, 1, 2)->data, ((int64_t[]){100, 200}), 16);
+    assert_memory_equal(tensor(&set, "bool", PT_BOOL, 1, 2)->data, "\1\0", 2);
+    assert_memory_equal(tensor(&set, "float64", PT_F64, 1, 2)->data, ((double[]){1.1, 2.2}), 16);
+    pt_tensors_free(&set);
+
+    float values[3];
+    assert_int_equal(open_data(&set, "reader__float16.pt", &err), 0);
+    pt_to_f32(values, tensor(&set, "tensor", PT_F16, 1, 3)->data, PT_F16, 3);
+    assert_memory_equal(values, ((float[]){1.5f, -2.25f, 3.125f}), sizeof values);
+    pt_tensors_free(&set);
+    assert_int_equal(open_data(&set, "reader__bfloat16.pt", &err), 0);
+    pt_to_f32(values, tensor(&set, "tensor", PT_BF16, 1, 3)->data, PT_BF16, 3);
+    assert_memory_equal(values, ((float[]){1.5f, -2.5f, 3.5f}), sizeof values);
+    pt_tensors_free(&set);
+    assert_int_equal(open_data(&set, "reader__buffers.pt", &err), 0);
+    assert_memory_equal(tensor(&set, "buffer1", PT_I32, 1, 3)->data, ((int32_t[]){1, 2, 3}), 12);
+    pt_tensors_free(&set);
+    assert_int_equal(open_data(&set, "reader__scalar.pt", &err), 0);
+    assert_memory_equal(tensor(&set, "tensor", PT_F32, 0, 1)->data, &(float){42}, 4);
+    pt_tensors_free(&set);
+    assert_int_equal(open_data(&set, "reader__empty.pt", &err), 0);
+    (void)tensor(&set, "tensor", PT_F32, 1, 0);
+    pt_tensors_free(&set);
+}
+
+static void tables_below_the_top_are_found(void **state)
+{
+    (void)state;
+    struct pt_error err;
+    struct pt_tensors set;
+    assert_int_equal(open_data(&set, "reader__state_dict.pt", &err), 0);
+    assert_int_equal(set.n, 4);
+    assert_memory_equal(tensor(&set, "running_var", PT_F32, 1, 3)->data, ((float[]){1, 1, 1}), 12);
+    pt_tensors_free(&set);
+    assert_int_equal(open_data(&set, "test_with_key.pt", &err), 0);
+    assert_memory_equal(tensor(&set, "test", PT_I64, 2, 8)->data, ((int64_t[]){1, 2, 3, 4, 5, 6, 7, 8}), 64);
+    pt_tensors_free(&set);
+    assert_int_equal(open_data(&set, "test.pt", &err), 0);
+    assert_memory_equal(tensor(&set, "test", PT_I64, 2, 8)->data, ((int64_t[]){1, 2, 3, 4, 5, 6, 7, 8}), 64);
+    pt_tensors_free(&set);
+    assert_int_equal(open_data(&set, "reader__parameter.pt", &err), 0);
+    (void)tensor(&set, "param", PT_F32, 2, 9);
+    pt_tensors_free(&set);
+    assert_int_equal(open_data(&set, "reader__checkpoint.pt", &err), 0);
+    assert_non_null(pt_tensors_find(&set, "fc1.weight"));
+    assert_null(pt_tensors_find(&set, "model_state_dict"));
+    pt_tensors_free(&set);
+}
+
+static void what_is_not_supported_is_named(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *file, *message, *hint;
+    } cases[] = {
+        {"fortran_tensor_3d.pth", "\"tensor_fortran\" is not contiguous", "contiguous()"},
+        {"reader__nested_dict.pt", "nested", ""},
+        {"reader__simple_legacy.pt", "before 1.6", "torch.save"},
+        {"new_pytorch_model.bin", "no table", ""},
+    };
+    for (size_t i = 0; i < N_OF(cases); i++) {
+        struct pt_error err;
+        struct pt_tensors set;
+        assert_int_equal(open_data(&set, cases[i].file, &err), PT_MISMATCH);
+        assert_non_null(strstr(err.message, cases[i].message));
+        assert_non_null(strstr(err.hint, cases[i].hint));
+    }
+}
+
+static void a_checkpoint_opens_and_verifies(void **state)
+{
+    (void)state;
+    struct pt_error err = {0};
+    struct pt_tensors set;
+    static const char path[] = "tests/data/tiny-bloom/pytorch_model.bin";
+    assert_int_equal(pt_pytorch_file_open(&set, path, &err), 0);
+    assert_int_equal(set.n, 66); /* the head is stored beside the embedding */
+    const struct pt_tensor *embedding =
+        tensor(&set, "transformer.word_embeddings.weight", PT_F32, 2, 1024 * 32);
+    assert_int_equal(embedding->shape[0], 1024);
+    assert_int_equal(embedding->shape[1], 32);
+    pt_tensors_free(&set);
+    assert_int_equal(pt_pytorch_file_verify(path, &err), 0);
+}
+
+static void a_flipped_bit_in_the_data_fails_verification(void **state)
+{
+    (void)state;
+    struct pt_error err = {0};
+    struct pt_tensors set;
+    size_t n;
+    char *bytes = read_file("tests/data/pytorch-files/test.pt", &n);
+    assert_int_equal(open_data(&set, "test.pt", &err), 0);
+    char *data = memmem(bytes, n, set.tensors[0].data, 64);
+    data[13] = (char)(data[13] ^ 4);
+    pt_tensors_free(&set);
+    write_file(in_scratch("flipped.pt"), bytes, n);
+    assert_int_equal(pt_pytorch_file_open(&set, in_scratch("flipped.pt"), &err), 0);
+    pt_tensors_free(&set);
+    assert_int_equal(pt_pytorch_file_verify(in_scratch("flipped.pt"), &err), PT_BAD_INPUT);
+    assert_non_null(strstr(err.message, "data/0"));
+    free(bytes);
+}
+
+static void every_truncation_is_refused(void **state)
+{
+    (void)state;
+    size_t n;
+    char *bytes = read_file("tests/data/pytorch-files/test.pt", &n);
+    for (size_t length = 0; length < n; length++) {
+        struct pt_error err = {0};
+        struct pt_tensors set;
+        write_file(in_scratch("cut.pt"), bytes, length);
+        if (pt_pytorch_file_open(&set, in_scratch("cut.pt"), &err) != PT_BAD_INPUT)
+            fail_msg("%zu of %zu bytes: %d %s", length, n, (int)err.status, err.message);
+    }
+    free(bytes);
+}
+
+/* Flipped bits must never crash, hang or lead to another status than these. */
+static void flipped_bits_do_no_harm(void **state)
+{
+    (void)state;
+    size_t n;
+    char *bytes = read_file("tests/data/pytorch-files/test.pt", &n);
+    for (size_t bit = 0; bit < 8 * n; bit++) {
+        struct pt_error err = {0};
+        struct pt_tensors set;
+        bytes[bit / 8] = (char)(bytes[bit / 8] ^ 1 << bit % 8);
+        write_file(in_scratch("flipped.pt"), bytes, n);
+        int status = pt_pytorch_file_open(&set, in_scratch("flipped.pt"), &err);
+        assert_true(status == PT_OK || status == PT_BAD_INPUT || status == PT_MISMATCH);
+        pt_tensors_free(&set);
+        bytes[bit / 8] = (char)(bytes[bit / 8] ^ 1 << bit % 8);
+    }
+    free(bytes);
+}
+
+/* --- hand-made archives --- */
+
+struct made {
+    char bytes[8192];
+    size_t n;
+    char directory[2048];
+    size_t directory_bytes, members;
+};
+
+static void append(char *to, size_t *n, const void *bytes, size_t length)
+{
+    memcpy(to + *n, bytes, length);
+    *n += length;
+}
+
+static void add_member(struct made *made, const char *name, const void *data, size_t n, uint16_t method)
+{
+    struct __attribute__((packed)) {
+        uint32_t signature;
+        uint16_t version, flags, method, time, date;
+        uint32_t crc, packed, size;
+        uint16_t name_bytes, extra_bytes;
+    } local = {0x04034b50, 0, 0, method, 0, 0, 0, (uint32_t)n, (uint32_t)n, (uint16_t)strlen(name), 0};
+    struct __attribute__((packed)) {
+        uint32_t signature;
+        uint16_t made_by, version, flags, method, time, date;
+        uint32_t crc, packed, size;
+        uint16_t name_bytes, extra_bytes, comment_bytes, disk, internal;
+        uint32_t external, offset;
+    } central = {
+        0x02014b50, 0, 0, 0, method,           0, 0, 0, (uint32_t)n, (uint32_t)n, (uint16_t)strlen(name), 0,
+        0,          0, 0, 0, (uint32_t)made->n};
+    append(made->directory, &made->directory_bytes, &central, sizeof central);
+    append(made->directory, &made->directory_bytes, name, strlen(name));
+    append(made->bytes, &made->n, &local, sizeof local);
+    append(made->bytes, &made->n, name, strlen(name));
+    append(made->bytes, &made->n, data, n);
+    made->members++;
+}
+
+static void finish(struct made *made)
+{
+    struct __attribute__((packed)) {
+        uint32_t signature;
+        uint16_t disk, first_disk, here, entries;
+        uint32_t directory_bytes, offset;
+        uint16_t comment_bytes;
+    } end = {0x06054b50,
+             0,
+             0,
+             (uint16_t)made->members,
+             (uint16_t)made->members,
+             (uint32_t)made->directory_bytes,
+             (uint32_t)made->n,
+             0};
+    append(made->bytes, &made->n, made->directory, made->directory_bytes);
+    append(made->bytes, &made->n, &end, sizeof end);
+}
+
+/* An archive of this pickle and 16 bytes of data. */
+static int open_pickle(const void *pickle, size_t n, struct pt_tensors *set, struct pt_error *err)
+{
+    struct made made = {0};
+    add_member(&made, "a/data.pkl", pickle, n, 0);
+    add_member(&made, "a/data/0", "0123456789abcdef", 16, 0);
+    finish(&made);
+    write_file(in_scratch("made.pt"), made.bytes, made.n);
+    *err = (struct pt_error){0};
+    return pt_pytorch_file_open(set, in_scratch("made.pt"), err);
+}
+
+/* The pickle of {"t": tensor} in four pieces, so that each can be exchanged. */
+#define BEGIN "\x80\x02}X\x01\0\0\0tctorch._utils\n_rebuild_tensor_v2\n("
+#define STORAGE                                            \
+    "(X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\0" \
+    "0X\x03\0\0\0cpuK\x04tQ"
+#define VIEW "K\x01K\x02\x85K\x01\x85"
+#define FINISH "\211ccollections\nOrderedDict\n)RtRs."
+
+#define OPEN(text) open_pickle(text, sizeof(text) - 1, &set, &err)
+
+static void a_view_into_a_storage_opens(void **state)
+{
+    (void)state;
+    struct pt_error err;
+    struct pt_tensors set;
+    assert_int_equal(OPEN(BEGIN STORAGE VIEW FINISH), 0);
+    assert_memory_equal(tensor(&set, "t", PT_F32, 1, 2)->data, "456789ab", 8);
+    pt_tensors_free(&set);
+}
+
+static void views_outside_of_a_storage_are_refused(void **state)
+{
+    (void)state;
+    struct pt_error err;
+    struct pt_tensors set;
+    assert_int_equal(OPEN(BEGIN STORAGE "K\x03K\x02\x85K\x01\x85" FINISH),
+                     PT_BAD_INPUT); /* one element too long */
+    assert_int_equal(OPEN(BEGIN STORAGE "K\x05K\x00\x85K\x01\x85" FINISH),
+                     PT_BAD_INPUT); /* begins behind the end */
+    assert_int_equal(OPEN(BEGIN STORAGE "J\xff\xff\xff\xffK\x02\x85K\x01\x85" FINISH), PT_BAD_INPUT);
+    assert_int_equal(OPEN(BEGIN STORAGE "\x8a\x08\xff\xff\xff\xff\xff\xff\xff\x7fK\x02\x85K\x01\x85" FINISH),
+                     PT_BAD_INPUT);
+    assert_int_equal(OPEN(BEGIN STORAGE "K\x00\x8a\x08\xff\xff\xff\xff\xff\xff\xff\x7f\x85K\x01\x85" FINISH),
+                     PT_BAD_INPUT);
+    assert_int_equal(
+        OPEN(BEGIN STORAGE
+             "K\x00\x8a\x05\0\0\0\0\x01\x8a\x05\0\0\0\0\x01\x86\x8a\x05\0\0\0\0\x01K\x01\x86" FINISH),
+        PT_BAD_INPUT);
+    assert_int_equal(OPEN(BEGIN STORAGE "K\x00K\x02\x85K\x02\x85" FINISH),
+                     PT_MISMATCH); /* every second element */
+    assert_int_equal(OPEN(BEGIN STORAGE "K\x00K\x02\x85K\x01K\x01\x86" FINISH), PT_BAD_INPUT);
+    assert_int_equal(OPEN(BEGIN STORAGE "K\x00X\x01\0\0\0x\x85K\x01\x85" FINISH), PT_BAD_INPUT);
+    /* A storage that is longer than its member, or has none. */
+    assert_int_equal(OPEN(BEGIN "(X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\0"
+                                "0X\x03\0\0\0cpuK\x05tQ" VIEW FINISH),
+                     PT_BAD_INPUT);
+    assert_int_equal(OPEN(BEGIN "(X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\0"
+                                "1X\x03\0\0\0cpuK\x04tQ" VIEW FINISH),
+                     PT_BAD_INPUT);
+    assert_int_equal(OPEN(BEGIN "(X\x07\0\0\0storagectorch\nFloatStorage\nX\x10\0\0\0"
+                                "../../../etc/passX\x03\0\0\0cpuK\x04tQ" VIEW FINISH),
+                     PT_BAD_INPUT);
+}
+
+static void hostile_pickles_are_refused(void **state)
+{
+    (void)state;
+    struct pt_error err;
+    struct pt_tensors set;
+    char command[256];
+    int n = snprintf(command, sizeof command,
+                     "\x80\x02"
+                     "cposix\nsystem\nX%c%c%c%ctouch %s\x85R.",
+                     6 + (int)strlen(in_scratch("owned")), 0, 0, 0, in_scratch("owned"));
+    assert_int_equal(open_pickle(command, (size_t)n, &set, &err), PT_MISMATCH);
+    assert_non_null(strstr(err.message, "posix.system"));
+    assert_int_equal(access(in_scratch("owned"), F_OK), -1);
+
+    static const char *const globals[] = {"os\nsystem",
+                                          "builtins\neval",
+                                          "__builtin__\ngetattr",
+                                          "torch\nload",
+                                          "torch._utils\n_rebuild_tensor_v3",
+                                          "torch FloatStorage\n",
+                                          "torch\nFloatStorag"};
+    for (size_t i = 0; i < N_OF(globals); i++) {
+        n = snprintf(command, sizeof command,
+                     "\x80\x02"
+                     "c%s\n)R.",
+                     globals[i]);
+        assert_int_equal(open_pickle(command, (size_t)n, &set, &err), PT_MISMATCH);
+    }
+    assert_int_equal(OPEN("\x80\x02"
+                          "ctorch\nFloatStorage\n)R."),
+                     PT_BAD_INPUT);
+    assert_int_equal(OPEN("\x80\x02"
+                          "ccollections\nOrderedDict\nX\x01\0\0\0aR."),
+                     PT_BAD_INPUT);
+    assert_int_equal(OPEN("\x80\x02"
+                          "ccollections\nOrderedDict\n]\x85R."),
+                     PT_BAD_INPUT);
+    assert_int_equal(OPEN("\x80\x02}}R."), PT_BAD_INPUT);
+    assert_int_equal(OPEN("\x80\x02]}b."), PT_MISMATCH);
+    assert_int_equal(OPEN("\x80\x02i__main__\nX\n."), PT_MISMATCH);
+    assert_int_equal(OPEN("\x80\x02o."), PT_MISMATCH);
+    assert_int_equal(OPEN("\x80\x04\x95\0\0\0\0\0\0\0\0}."), PT_MISMATCH);
+    assert_int_equal(OPEN("\x80\x02\x93."), PT_MISMATCH);
+}
+
+static void malformed_pickles_are_refused(void **state)
+{
+    (void)state;
+    struct pt_error err;
+    struct pt_tensors set;
+    static const struct {
+        const char *text;
+        size_t n;
+    } cases[] = {
+#define CASE(text) {text, sizeof(text) - 1}
+        CASE(""),
+        CASE("\x80\x02"),
+        CASE("\x80\x02."),
+        CASE("\x80\x02}}."),
+        CASE("\x80\x02}.x"),
+        CASE("\x80\x02(}."),
+        CASE("\x80\x02t."),
+        CASE("\x80\x02\x85."),
+        CASE("\x80\x02}K\x01s."),
+        CASE("\x80\x02}(K\x01u."),
+        CASE("\x80\x02](K\x01u."),
+        CASE("\x80\x02}K\x01"
+             "a."),
+        CASE("\x80\x02}(s."),
+        CASE("\x80\x02(u."),
+        CASE("\x80\x02h\x05."),
+        CASE("\x80\x02q\x05."),
+        CASE("\x80\x02}q\x05h\x06."),
+        CASE("\x80\x02Q."),
+        CASE("\x80\x02)Q."),
+        CASE("\x80\x02X\xff\xff\xff\xffx."),
+        CASE("\x80\x02X\xff\xff\xff\x7fx."),
+        CASE("\x80\x02J\1\2"),
+        CASE("\x80\x02G\1\2"),
+        CASE("\x80\x02\x8a\x08\1"),
+        CASE("\x80\x02"
+             "ctorch"),
+        CASE("\x80\x02"
+             "ctorch\nx"),
+        CASE("\x80\x02}ctorch._utils\n_rebuild_parameter\n)R."),
+#undef CASE
+    };
+    for (size_t i = 0; i < N_OF(cases); i++)
+        if (open_pickle(cases[i].text, cases[i].n, &set, &err) != PT_BAD_INPUT)
+            fail_msg("case %zu: %d %s", i, (int)err.status, err.message);
+    static const char whole[] = BEGIN STORAGE VIEW FINISH;
+    for (size_t n = 0; n < sizeof whole - 1; n++)
+        assert_int_equal(open_pickle(whole, n, &set, &err), PT_BAD_INPUT);
+}
+
+static void bombs_are_refused(void **state)
+{
+    (void)state;
+    struct pt_error err = {0};
+    struct pt_pickle pickle;
+    enum { MANY = 3000000 };
+    char *text = malloc(MANY + 16);
+    /* Marks in marks; more lists than allowed; a memo that would need 4 GiB; a string that is longer than a
+     * name. */
+    memset(text, '(', MANY);
+    assert_int_equal(pt_pickle_read(&pickle, text, MANY, &err), PT_MISMATCH);
+    err = (struct pt_error){0};
+    memset(text, ']', MANY);
+    assert_int_equal(pt_pickle_read(&pickle, text, MANY, &err), PT_MISMATCH);
+    err = (struct pt_error){0};
+    assert_int_equal(pt_pickle_read(&pickle, "]r\xff\xff\xff\x0f.", 7, &err), PT_MISMATCH);
+    err = (struct pt_error){0};
+    memcpy(text, "X\x01\x10\0\0", 5);
+    assert_int_equal(pt_pickle_read(&pickle, text, MANY, &err), PT_MISMATCH);
+    /* A list of itself, doubled again and again through the memo: references, not copies. */
+    err = (struct pt_error){0};
+    size_t n = 0;
+    append(text, &n, "]q\0", 3);
+    for (int i = 0; i < 1000; i++)
+        append(text, &n, "h\0h\0\x86q\0", 7);
+    append(text, &n, ".", 1);
+    assert_int_equal(pt_pickle_read(&pickle, text, n, &err), PT_BAD_INPUT);
+    err = (struct pt_error){0};
+    assert_int_equal(pt_pickle_read(&pickle, "]q\0h\0a.", 7, &err), 0);
+    assert_int_equal(pickle.root.kind, PT_PICKLE_LIST);
+    pt_pickle_free(&pickle);
+    free(text);
+}
+
+static int open_made(struct made *made, struct pt_error *err)
+{
+    struct pt_tensors set;
+    finish(made);
+    write_file(in_scratch("made.pt"), made->bytes, made->n);
+    *err = (struct pt_error){0};
+    int status = pt_pytorch_file_open(&set, in_scratch("made.pt"), err);
+    pt_tensors_free(&set);
+    return status;
+}
+
+static void archives_are_checked(void **state)
+{
+    (void)state;
+    static const char pickle[] = BEGIN STORAGE VIEW FINISH;
+    struct pt_error err;
+    struct made made = {0};
+    add_member(&made, "a/data.pkl", pickle, sizeof pickle - 1, 8);
+    assert_int_equal(open_made(&made, &err), PT_MISMATCH);
+    assert_non_null(strstr(err.message, "compressed"));
+    made = (struct made){0};
+    add_member(&made, "a/data.pkl", pickle, sizeof pickle - 1, 0);
+    add_member(&made, "a/data/0", "0123456789abcdef", 16, 8);
+    assert_int_equal(open_made(&made, &err), PT_MISMATCH);
+    made = (struct made){0};
+    add_member(&made, "a/data.pkl", pickle, sizeof pickle - 1, 0);
+    add_member(&made, "a/data/0", "0123456789abcdef", 16, 0);
+    add_member(&made, "a/data/0", "0123456789abcdef", 16, 0);
+    assert_int_equal(open_made(&made, &err), PT_BAD_INPUT);
+    assert_non_null(strstr(err.message, "two members"));
+    made = (struct made){0};
+    add_member(&made, "a/data.pkl", pickle, sizeof pickle - 1, 0);
+    add_member(&made, "b/data.pkl", pickle, sizeof pickle - 1, 0);
+    assert_int_equal(open_made(&made, &err), PT_BAD_INPUT);
+    made = (struct made){0};
+    add_member(&made, "a/data.pkl", pickle, sizeof pickle - 1, 0);
+    add_member(&made, "a/byteorder", "big", 3, 0);
+    assert_int_equal(open_made(&made, &err), PT_MISMATCH);
+    made = (struct made){0};
+    add_member(&made, "a/data.pkl", pickle, sizeof pickle - 1, 0);
+    add_member(&made, "a/constants.pkl", pickle, sizeof pickle - 1, 0);
+    assert_int_equal(open_made(&made, &err), PT_MISMATCH);
+    assert_non_null(strstr(err.message, "TorchScript"));
+    made = (struct made){0};
+    add_member(&made, "readme.txt", "x", 1, 0);
+    assert_int_equal(open_made(&made, &err), PT_MISMATCH);
+    struct pt_tensors set;
+    assert_int_equal(OPEN("\x80\x02}(X\x01\0\0\0tK\x01u."), 0); /* a table without tensors */
+    assert_int_equal(set.n, 0);
+    pt_tensors_free(&set);
+    write_file(in_scratch("x.bin"), "version https://git-lfs.github.com/spec/v1\n", 43);
+    err = (struct pt_error){0};
+    assert_int_equal(pt_pytorch_file_open(&set, in_scratch("x.bin"), &err), PT_BAD_INPUT);
+    assert_non_null(strstr(err.message, "Git-LFS"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_dtype_has_its_values),
+        cmocka_unit_test(tables_below_the_top_are_found),
+        cmocka_unit_test(what_is_not_supported_is_named),
+        cmocka_unit_test(a_checkpoint_opens_and_verifies),
+        cmocka_unit_test(a_flipped_bit_in_the_data_fails_verification),
+        cmocka_unit_test(every_truncation_is_refused),
+        cmocka_unit_test(flipped_bits_do_no_harm),
+        cmocka_unit_test(a_view_into_a_storage_opens),
+        cmocka_unit_test(views_outside_of_a_storage_are_refused),
+        cmocka_unit_test(hostile_pickles_are_refused),
+        cmocka_unit_test(malformed_pickles_are_refused),
+        cmocka_unit_test(bombs_are_refused),
+        cmocka_unit_test(archives_are_checked),
+    };
+    return cmocka_run_group_tests_name("pytorch_file", tests, make_scratch, remove_scratch);
+}
