@@ -231,8 +231,18 @@ int pt_command_line_parse(const struct pt_tool *tool, int argc, char **words, st
 void pt_command_line_help(const struct pt_tool *tool)
 {
     struct description description;
+    struct pt_error err = {0};
     describe(tool, &description);
+    /* Without the paragraph on mandatory arguments; the user's own setting wins. */
+    setenv("ARGP_HELP_FMT", "no-dup-args-note", 0);
+    /* argp would fill the examples' lines up. */
+    size_t paragraph = strcspn(tool->summary, "\v");
+    char *summary = pt_new_string_n(tool->summary, paragraph, &err);
+    description.own.doc = summary;
     argp_help(&description.own, stdout, ARGP_HELP_SHORT_USAGE | ARGP_HELP_DOC | ARGP_HELP_LONG,
               (char *)tool->name);
+    free(summary);
+    if (tool->summary[paragraph])
+        printf("\n%s\n", tool->summary + paragraph + 1);
     printf("\nManual: %s(1), pt(7).\n", tool->name);
 }
