@@ -183,7 +183,7 @@ static int advance(struct pt_generator *generator, size_t number, float *scores,
                    void *context, struct pt_error *err)
 {
     struct slot *slot = &generator->slots[number];
-    uint32_t id;
+    uint32_t id = 0;
     if (choose(generator, slot, scores, &id, err) || pt_words_push(&slot->text, id, err))
         return (int)err->status;
     enum pt_finish finish = pt_generation_ends(generator->settings, id) ? PT_FINISH_STOP

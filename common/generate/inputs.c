@@ -141,9 +141,9 @@ int pt_inputs_next(struct pt_inputs *inputs, size_t most, size_t *n, struct pt_e
     if (err->status)
         return (int)err->status;
     while (inputs->n < most) {
-        const char *text;
-        size_t n_bytes;
-        bool end;
+        const char *text = NULL;
+        size_t n_bytes = 0;
+        bool end = true;
         if (next_text(inputs, &text, &n_bytes, &end, err) || (!end && add_input(inputs, text, n_bytes, err)))
             return pt_error_in(err, "text %llu", (unsigned long long)inputs->n_read + 1);
         if (end)
