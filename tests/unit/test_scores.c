@@ -1,17 +1,15 @@
 /*
- * Processors and warpers against the scores that transformers gives for the same logits (tests/data/reference), and
- * the draw against its probabilities.
+ * Processors and warpers against the scores that transformers gives for the same logits
+ * (tests/data/reference), and the draw against its probabilities.
  */
 #include "fmt/safetensors.h"
 #include "generate/scores.h"
 
-#include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdlib.h>
-#include <string.h>
+#include "support.h"
 
-#include <cmocka.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
 
 struct reference {
     struct pt_tensors cases;
@@ -22,7 +20,8 @@ struct reference {
 
 static struct pt_generation_settings neutral(void)
 {
-    return (struct pt_generation_settings){.repetition_penalty = 1, .temperature = 1, .top_p = 1, .typical_p = 1};
+    return (struct pt_generation_settings){
+        .repetition_penalty = 1, .temperature = 1, .top_p = 1, .typical_p = 1};
 }
 
 static void open_reference(struct reference *reference, const char *name)
@@ -38,13 +37,15 @@ static void open_reference(struct reference *reference, const char *name)
 }
 
 /* The plain scores, worked on, must be removed where the reference's are and equal elsewhere. */
-static void check(const struct reference *reference, const char *name, const struct pt_generation_settings *settings)
+static void check(const struct reference *reference, const char *name,
+                  const struct pt_generation_settings *settings)
 {
     struct pt_error err = {0};
     struct pt_scores_workspace workspace;
     assert_int_equal(pt_scores_workspace_init(&workspace, reference->vocab, &err), PT_OK);
     float *scores = malloc(reference->vocab * sizeof *scores);
-    memcpy(scores, pt_tensors_find(&reference->cases, "scores.plain")->data, reference->vocab * sizeof *scores);
+    memcpy(scores, pt_tensors_find(&reference->cases, "scores.plain")->data,
+           reference->vocab * sizeof *scores);
     pt_scores_process(settings, &workspace, reference->ids, reference->n_ids, reference->n_ids, scores);
     pt_scores_warp(settings, &workspace, scores);
     const float *expected = pt_tensors_find(&reference->cases, name)->data;
