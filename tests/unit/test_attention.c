@@ -1,0 +1,395 @@
+/*
+ * Attention against a plain implementation in double, and its gradients against central differences of that.
+ *
+ * Tolerances: scores are sums of head_dim products of values below 1, probabilities sum to 1, so outputs err
+ * by a few 2^-24; 2e-6 absolute. Gradients add up over all queries that see a key: 1e-5 times the number of
+ * queries is far above their rounding and far below a lost query, key, or factor.
+ */
+#include "math_values.h"
+
+#include "base/threads.h"
+#include "math/attention.h"
+
+enum { MOST_SEGMENTS = 4 };
+
+/* Keys in front of the layer, a prompt of n_prompt rows that is segment 0 and is seen by all others, and
+ * examples. */
+struct setup {
+    size_t n_heads, n_kv_heads, dim;
+    size_t n_prefix, n_prompt;
+    size_t n_examples, lengths[MOST_SEGMENTS];
+    bool alibi;
+};
+
+static const struct setup setups[] = {
+    {2, 2, 4, 0, 0, 1, {5}, false},   {3, 3, 5, 0, 2, 2, {7, 1}, true},
+    {4, 2, 3, 3, 0, 2, {6, 9}, true}, {4, 1, 6, 2, 5, 3, {3, 8, 2}, true},
+    {1, 1, 2, 1, 2, 1, {55}, true},   {2, 1, 17, 1, 20, 2, {19, 3}, true},
+};
+
+/* All values in double: rows [n_rows, n_heads + 2 n_kv_heads, dim], in front [n_prefix, 2 n_kv_heads, dim].
+ */
+struct values {
+    size_t n_rows, width;
+    double *rows, *prefix, *dout;
+    float *rows_f32, *prefix_f32, *dout_f32, *slopes;
+};
+
+static double *widened(const float *from, size_t n)
+{
+    double *to = calloc(n + 1, sizeof *to);
+    assert_non_null(to);
+    for (size_t i = 0; i < n; i++)
+        to[i] = (double)from[i];
+    return to;
+}
+
+static struct values new_setup_values(const struct setup *s)
+{
+    struct values v = {.n_rows = s->n_prompt, .width = (s->n_heads + 2 * s->n_kv_heads) * s->dim};
+    for (size_t i = 0; i < s->n_examples; i++)
+        v.n_rows += s->lengths[i];
+    size_t n = v.n_rows * v.width, n_prefix = s->n_prefix * 2 * s->n_kv_heads * s->dim,
+           n_out = v.n_rows * s->n_heads * s->dim;
+    v.rows_f32 = new_values(n, 1.0f, 1);
+    v.prefix_f32 = new_values(n_prefix, 1.0f, 2);
+    v.dout_f32 = new_values(n_out, 1.0f, 3);
+    v.slopes = new_values(s->n_heads, 0.0f, 4);
+    pt_alibi_slopes(s->n_heads, v.slopes);
+    v.rows = widened(v.rows_f32, n);
+    v.prefix = widened(v.prefix_f32, n_prefix);
+    v.dout = widened(v.dout_f32, n_out);
+    return v;
+}
+
+static void free_values(struct values *v)
+{
+    void *all[] = {v->rows, v->prefix, v->dout, v->rows_f32, v->prefix_f32, v->dout_f32, v->slopes};
+    for (size_t i = 0; i < N_OF(all); i++)
+        free(all[i]);
+}
+
+/* Key or value `key` of a query in row `row` of a segment that begins at `start`. */
+static const double *key_at(const struct setup *s, const struct values *v, size_t start, size_t key,
+                            size_t kv_head, bool value)
+{
+    size_t head = kv_head + (value ? s->n_kv_heads : 0);
+    if (key < s->n_prefix)
+        return v->prefix + (key * 2 * s->n_kv_heads + head) * s->dim;
+    key -= s->n_prefix;
+    size_t row = start && key < s->n_prompt ? key : start + key - (start ? s->n_prompt : 0);
+    return v->rows + row * v->width + (s->n_heads + head) * s->dim;
+}
+
+/* One query and head: out [dim]; returns the log of the sum. */
+static double plain_query(const struct setup *s, const struct values *v, size_t start, size_t i, size_t head,
+                          double *out)
+{
+    size_t n_keys = s->n_prefix + (start ? s->n_prompt : 0) + i + 1,
+           kv_head = head / (s->n_heads / s->n_kv_heads);
+    const double *q = v->rows + (start + i) * v->width + head * s->dim;
+    double scores[128], sum = 0, scale = (double)(float)(1 / sqrt((double)s->dim));
+    memset(out, 0, s->dim * sizeof *out);
+    for (size_t key = 0; key < n_keys; key++) {
+        scores[key] = s->alibi ? (double)v->slopes[head] * ((double)key - (double)(n_keys - 1)) : 0;
+        for (size_t j = 0; j < s->dim; j++)
+            scores[key] += scale * q[j] * key_at(s, v, start, key, kv_head, false)[j];
+        sum += exp(scores[key]);
+    }
+    for (size_t key = 0; key < n_keys; key++)
+        for (size_t j = 0; j < s->dim; j++)
+            out[j] += exp(scores[key]) / sum * key_at(s, v, start, key, kv_head, true)[j];
+    return log(sum);
+}
+
+/* Sum of dout * out; out [n_rows, n_heads, dim] and log_sums [n_rows, n_heads] may be NULL. */
+static double plain_attention(const struct setup *s, const struct values *v, double *out, double *log_sums)
+{
+    double loss = 0, row_out[32];
+    size_t start = 0;
+    for (size_t e = s->n_prompt ? 0 : 1; e <= s->n_examples; e++) {
+        size_t length = e ? s->lengths[e - 1] : s->n_prompt;
+        for (size_t i = 0; i < length; i++)
+            for (size_t h = 0; h < s->n_heads; h++) {
+                size_t at = (start + i) * s->n_heads + h;
+                double log_sum = plain_query(s, v, start, i, h, row_out);
+                if (log_sums)
+                    log_sums[at] = log_sum;
+                for (size_t j = 0; j < s->dim; j++) {
+                    loss += v->dout[at * s->dim + j] * row_out[j];
+                    if (out)
+                        out[at * s->dim + j] = row_out[j];
+                }
+            }
+        start += length;
+    }
+    return loss;
+}
+
+/* The same as our segments; gradients like `rows` and `prefix` (NULL: none). */
+static size_t make_segments(const struct setup *s, struct values *v, float *drows, float *dprefix,
+                            struct pt_segment *segments)
+{
+    const size_t q_width = s->n_heads * s->dim, kv_width = s->n_kv_heads * s->dim;
+    size_t n = 0, start = 0;
+    for (size_t e = s->n_prompt ? 0 : 1; e <= s->n_examples; e++) {
+        struct pt_segment *segment = &segments[n++];
+        size_t length = e ? s->lengths[e - 1] : s->n_prompt;
+        *segment = (struct pt_segment){.first_query = start, .n_queries = length};
+        if (s->n_prefix)
+            segment->blocks[segment->n_blocks++] =
+                (struct pt_key_block){.k = {v->prefix_f32, 2 * kv_width, s->dim},
+                                      .v = {v->prefix_f32 + kv_width, 2 * kv_width, s->dim},
+                                      .dk = {dprefix, 2 * kv_width, s->dim},
+                                      .dv = {dprefix ? dprefix + kv_width : NULL, 2 * kv_width, s->dim},
+                                      s->n_prefix};
+        for (int own = s->n_prompt && e ? 0 : 1; own < 2; own++) {
+            float *from = v->rows_f32 + (own ? start * v->width : 0) + q_width;
+            float *to = drows ? drows + (own ? start * v->width : 0) + q_width : NULL;
+            segment->blocks[segment->n_blocks++] =
+                (struct pt_key_block){.k = {from, v->width, s->dim},
+                                      .v = {from + kv_width, v->width, s->dim},
+                                      .dk = {to, v->width, s->dim},
+                                      .dv = {to ? to + kv_width : NULL, v->width, s->dim},
+                                      own ? length : s->n_prompt};
+        }
+        start += length;
+    }
+    return n;
+}
+
+static struct pt_attention_shape shape_of(const struct setup *s, const struct values *v)
+{
+    return (struct pt_attention_shape){s->n_heads, s->n_kv_heads, s->dim, (float)(1 / sqrt((double)s->dim)),
+                                       s->alibi ? v->slopes : NULL};
+}
+
+static void run_forward(const struct setup *s, struct values *v, float *out, float *log_sums)
+{
+    struct pt_error err = {0};
+    struct pt_segment segments[MOST_SEGMENTS + 1];
+    struct pt_attention_shape shape = shape_of(s, v);
+    size_t n = make_segments(s, v, NULL, NULL, segments);
+    assert_int_equal(
+        pt_attention_forward(NULL, &shape, segments, n, (struct pt_heads){v->rows_f32, v->width, s->dim},
+                             (struct pt_heads){out, s->n_heads * s->dim, s->dim}, log_sums, &err),
+        PT_OK);
+}
+
+static void run_backward(const struct setup *s, struct values *v, const float *log_sums, float *drows,
+                         float *dprefix)
+{
+    struct pt_error err = {0};
+    struct pt_segment segments[MOST_SEGMENTS + 1];
+    struct pt_attention_shape shape = shape_of(s, v);
+    size_t n = make_segments(s, v, drows, dprefix, segments);
+    assert_int_equal(pt_attention_backward(NULL, &shape, segments, n,
+                                           (struct pt_heads){v->rows_f32, v->width, s->dim},
+                                           (struct pt_heads){v->dout_f32, s->n_heads * s->dim, s->dim},
+                                           log_sums, (struct pt_heads){drows, v->width, s->dim}, &err),
+                     PT_OK);
+}
+
+static void check_forward(const struct setup *s)
+{
+    struct values v = new_setup_values(s);
+    const size_t n_sums = v.n_rows * s->n_heads, n = n_sums * s->dim;
+    float *out = new_values(n, 1.0f, 5), *again = new_values(n, 1.0f, 6),
+          *log_sums = new_values(n_sums, 1.0f, 7);
+    double *expected = calloc(n, sizeof *expected), *expected_sums = calloc(n_sums, sizeof *expected_sums);
+    plain_attention(s, &v, expected, expected_sums);
+    run_forward(s, &v, out, log_sums);
+    run_forward(s, &v, again, NULL);
+    for (size_t i = 0; i < n; i++)
+        assert_near((double)out[i], expected[i], 2e-6, "out", i);
+    for (size_t i = 0; i < n_sums; i++)
+        assert_near((double)log_sums[i], expected_sums[i], 2e-6, "log sum", i);
+    assert_memory_equal(out, again, n * sizeof *out);
+    free(out);
+    free(again);
+    free(log_sums);
+    free(expected);
+    free(expected_sums);
+    free_values(&v);
+}
+
+static void forward_in_all_kernels(void)
+{
+    for (size_t i = 0; i < N_OF(setups); i++)
+        check_forward(&setups[i]);
+}
+
+static void agrees_with_plain_attention(void **state)
+{
+    (void)state;
+    with_all_kernels(forward_in_all_kernels);
+}
+
+/* Central differences of the plain loss by each element of `values`. */
+static double *new_differences(const struct setup *s, struct values *v, double *values, size_t n)
+{
+    const double step = 1e-4;
+    double *differences = calloc(n + 1, sizeof *differences);
+    assert_non_null(differences);
+    for (size_t i = 0; i < n; i++) {
+        double kept = values[i];
+        values[i] = kept + step;
+        double above = plain_attention(s, v, NULL, NULL);
+        values[i] = kept - step;
+        differences[i] = (above - plain_attention(s, v, NULL, NULL)) / (2 * step);
+        values[i] = kept;
+    }
+    return differences;
+}
+
+static float *new_ones(size_t n)
+{
+    float *ones = new_values(n, 0.0f, 1);
+    for (size_t i = 0; i < n; i++)
+        ones[i] = 1.0f;
+    return ones;
+}
+
+struct gradients {
+    size_t n_rows, n_prefix;
+    double *rows, *prefix;
+};
+
+/* Gradients of q are written, those of k and v added to the ones that are there. */
+static void check_backward(const struct setup *s, struct values *v, const struct gradients *expected)
+{
+    float *out = new_values(v->n_rows * s->n_heads * s->dim, 0.0f, 1),
+          *log_sums = new_values(v->n_rows * s->n_heads, 0.0f, 1);
+    float *drows = new_ones(expected->n_rows), *dprefix = new_ones(expected->n_prefix),
+          *others = new_ones(expected->n_rows);
+    const double tolerance = 1e-5 * (double)(v->n_rows + 1);
+    run_forward(s, v, out, log_sums);
+    run_backward(s, v, log_sums, drows, dprefix);
+    for (size_t i = 0; i < expected->n_rows; i++) {
+        double before = i % v->width < s->n_heads * s->dim ? 0 : 1;
+        assert_near((double)drows[i] - before, expected->rows[i], tolerance, "gradient of rows", i);
+    }
+    for (size_t i = 0; i < expected->n_prefix; i++)
+        assert_near((double)dprefix[i] - 1, expected->prefix[i], tolerance, "gradient of keys in front", i);
+    /* Where nobody needs the gradients in front, the others are the same. */
+    run_backward(s, v, log_sums, others, NULL);
+    assert_memory_equal(drows, others, expected->n_rows * sizeof *drows);
+    free(out);
+    free(log_sums);
+    free(drows);
+    free(dprefix);
+    free(others);
+}
+
+static const struct setup *current;
+static struct values *current_values;
+static struct gradients *current_gradients;
+
+static void backward_in_all_kernels(void)
+{
+    check_backward(current, current_values, current_gradients);
+}
+
+static void agrees_with_finite_differences(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < N_OF(setups); i++) {
+        const struct setup *s = &setups[i];
+        struct values v = new_setup_values(s);
+        struct gradients expected = {v.n_rows * v.width, s->n_prefix * 2 * s->n_kv_heads * s->dim, NULL,
+                                     NULL};
+        expected.rows = new_differences(s, &v, v.rows, expected.n_rows);
+        expected.prefix = new_differences(s, &v, v.prefix, expected.n_prefix);
+        current = s;
+        current_values = &v;
+        current_gradients = &expected;
+        with_all_kernels(backward_in_all_kernels);
+        free(expected.rows);
+        free(expected.prefix);
+        free_values(&v);
+    }
+}
+
+static void same_bytes_for_any_threads(void **state)
+{
+    (void)state;
+    const struct setup s = {8, 4, 16, 2, 9, 3, {70, 50, 3}, true};
+    struct values v = new_setup_values(&s);
+    const size_t n = v.n_rows * v.width, n_out = v.n_rows * s.n_heads * s.dim,
+                 n_prefix = s.n_prefix * 2 * s.n_kv_heads * s.dim;
+    float *out[4], *drows[4], *dprefix[4], *log_sums = new_values(v.n_rows * s.n_heads, 0.0f, 1);
+    for (int threads = 1; threads <= 3; threads++) {
+        pt_threads_set(threads);
+        out[threads] = new_values(n_out, 0.0f, 1);
+        drows[threads] = new_values(n, 0.0f, 1);
+        dprefix[threads] = new_values(n_prefix, 0.0f, 1);
+        run_forward(&s, &v, out[threads], log_sums);
+        run_backward(&s, &v, log_sums, drows[threads], dprefix[threads]);
+        assert_memory_equal(out[1], out[threads], n_out * sizeof(float));
+        assert_memory_equal(drows[1], drows[threads], n * sizeof(float));
+        assert_memory_equal(dprefix[1], dprefix[threads], n_prefix * sizeof(float));
+    }
+    for (int threads = 1; threads <= 3; threads++) {
+        free(out[threads]);
+        free(drows[threads]);
+        free(dprefix[threads]);
+    }
+    free(log_sums);
+    free_values(&v);
+    pt_threads_set(0);
+}
+
+/* Far keys and large scores: weights that underflow, and a sum that one key dominates. */
+static void survives_extreme_scores(void **state)
+{
+    (void)state;
+    enum { N = 20 };
+    float q[N] = {0}, k[N], values[N], out[N], log_sums[N];
+    for (int i = 0; i < N; i++) {
+        q[i] = 1e4f;
+        k[i] = i == 3 ? 1.0f : -1.0f;
+        values[i] = (float)i;
+    }
+    struct pt_segment segment = {0, N, 1, {{{k, 1, 1}, {values, 1, 1}, {NULL, 0, 0}, {NULL, 0, 0}, N}}};
+    struct pt_attention_shape shape = {1, 1, 1, 1.0f, NULL};
+    struct pt_error err = {0};
+    assert_int_equal(pt_attention_forward(NULL, &shape, &segment, 1, (struct pt_heads){q, 1, 1},
+                                          (struct pt_heads){out, 1, 1}, log_sums, &err),
+                     PT_OK);
+    assert_near((double)out[2], 1.0, 1e-6, "mean of equals", 2);
+    for (size_t i = 3; i < N; i++) {
+        assert_near((double)out[i], 3.0, 0.0, "the one key", i);
+        assert_near((double)log_sums[i], 1e4, 0.0, "log sum", i);
+    }
+}
+
+static void alibi_slopes_of_any_number_of_heads(void **state)
+{
+    (void)state;
+    float slopes[32];
+    const float of_12[] = {0.5f,       0.25f,       0.125f,      0.0625f,     0.03125f,    0.015625f,
+                           0.0078125f, 0.00390625f, 0.70710678f, 0.35355339f, 0.17677670f, 0.08838835f};
+    pt_alibi_slopes(12, slopes);
+    for (size_t i = 0; i < N_OF(of_12); i++)
+        assert_near((double)slopes[i], (double)of_12[i], 3e-8, "12 heads", i);
+    pt_alibi_slopes(16, slopes);
+    assert_near((double)slopes[0], 0.70710678, 3e-8, "16 heads", 0);
+    assert_near((double)slopes[14], 0.00552427, 3e-9, "16 heads", 14);
+    assert_near((double)slopes[15], 0.00390625, 0.0, "16 heads", 15);
+    pt_alibi_slopes(32, slopes);
+    assert_near((double)slopes[0], 0.84089642, 3e-8, "32 heads", 0);
+    pt_alibi_slopes(1, slopes);
+    assert_near((double)slopes[0], 0.00390625, 0.0, "1 head", 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(agrees_with_plain_attention),
+        cmocka_unit_test(agrees_with_finite_differences),
+        cmocka_unit_test(same_bytes_for_any_threads),
+        cmocka_unit_test(survives_extreme_scores),
+        cmocka_unit_test(alibi_slopes_of_any_number_of_heads),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,195 @@
+/*
+ * LayerNorm against double, its gradients against central differences of that. Tolerances: a few units in
+ * f32's last place of values of size 1 to 10 that pass through two sums of n terms and a division.
+ */
+#include "math_values.h"
+
+#include "base/threads.h"
+#include "math/norm.h"
+
+static const double eps = 1e-5;
+static const size_t lengths[] = {1, 2, 7, 16, 33, 64, 130, 1027};
+enum { ROWS = 3 };
+
+/* The norm of one row in double. */
+static void plain_norm(size_t n, const double *x, const double *weight, const double *bias, double *y)
+{
+    double mean = 0, variance = 0;
+    for (size_t j = 0; j < n; j++)
+        mean += x[j] / (double)n;
+    for (size_t j = 0; j < n; j++)
+        variance += (x[j] - mean) * (x[j] - mean) / (double)n;
+    for (size_t j = 0; j < n; j++)
+        y[j] = (x[j] - mean) / sqrt(variance + (double)(float)eps) * weight[j] + bias[j];
+}
+
+struct operands {
+    size_t n;
+    float *x, *weight, *bias, *dy, *y, *dx, *dweight, *dbias, mean[ROWS], rstd[ROWS];
+};
+
+static struct operands new_operands(size_t n)
+{
+    struct operands o = {.n = n,
+                         .x = new_values(ROWS * n, 2.0f, 1),
+                         .weight = new_values(n, 1.0f, 2),
+                         .bias = new_values(n, 1.0f, 3),
+                         .dy = new_values(ROWS * n, 1.0f, 4),
+                         .y = new_values(ROWS * n, 1.0f, 5),
+                         .dx = new_values(ROWS * n, 1.0f, 6),
+                         .dweight = new_values(n, 1.0f, 7),
+                         .dbias = new_values(n, 1.0f, 8)};
+    for (size_t i = 0; i < ROWS * n; i++)
+        o.x[i] += 0.5f; /* a mean that is not 0 */
+    return o;
+}
+
+static void free_operands(struct operands *o)
+{
+    void *all[] = {o->x, o->weight, o->bias, o->dy, o->y, o->dx, o->dweight, o->dbias};
+    for (size_t i = 0; i < N_OF(all); i++)
+        free(all[i]);
+}
+
+static double *doubles(size_t n, const float *from)
+{
+    double *to = calloc(n, sizeof *to);
+    assert_non_null(to);
+    for (size_t i = 0; i < n; i++)
+        to[i] = (double)from[i];
+    return to;
+}
+
+/* Sum over a row of dy times the norm of x with x[j], weight[j] or bias[j] moved by `step`. */
+static double moved_loss(const struct operands *o, size_t row, size_t j, double step, int which)
+{
+    size_t n = o->n;
+    double *parts[3] = {doubles(n, o->x + row * n), doubles(n, o->weight), doubles(n, o->bias)},
+           *y = calloc(n, sizeof *y), loss = 0;
+    parts[which][j] += step;
+    plain_norm(n, parts[0], parts[1], parts[2], y);
+    for (size_t i = 0; i < n; i++)
+        loss += (double)o->dy[row * n + i] * y[i];
+    for (int p = 0; p < 3; p++)
+        free(parts[p]);
+    free(y);
+    return loss;
+}
+
+static double difference(const struct operands *o, size_t row, size_t j, int which)
+{
+    const double step = 1e-4;
+    return (moved_loss(o, row, j, step, which) - moved_loss(o, row, j, -step, which)) / (2 * step);
+}
+
+static void check_forward(struct operands *o)
+{
+    size_t n = o->n;
+    float *again = new_values(ROWS * n, 1.0f, 9);
+    pt_norm_forward(PT_LAYER_NORM, ROWS, n, o->x, o->weight, o->bias, (float)eps, o->y, o->mean, o->rstd);
+    pt_norm_forward(PT_LAYER_NORM, ROWS, n, o->x, o->weight, o->bias, (float)eps, again, NULL, NULL);
+    assert_memory_equal(o->y, again, ROWS * n * sizeof *again);
+    double *weight = doubles(n, o->weight), *bias = doubles(n, o->bias), *y = calloc(n, sizeof *y);
+    for (size_t r = 0; r < ROWS; r++) {
+        double *x = doubles(n, o->x + r * n);
+        plain_norm(n, x, weight, bias, y);
+        for (size_t j = 0; j < n; j++)
+            assert_near((double)o->y[r * n + j], y[j], 2e-6, "norm", r * n + j);
+        free(x);
+    }
+    free(again);
+    free(weight);
+    free(bias);
+    free(y);
+}
+
+static void check_backward(struct operands *o)
+{
+    size_t n = o->n;
+    float *before = new_values(ROWS * n, 1.0f, 6);
+    pt_norm_backward(PT_LAYER_NORM, ROWS, n, o->x, o->mean, o->rstd, o->weight, o->dy, true, o->dx);
+    for (size_t r = 0; r < ROWS; r++)
+        for (size_t j = 0; j<n; j += n> 100 ? 37 : 1) {
+            size_t i = r * n + j;
+            assert_near((double)o->dx[i] - (double)before[i], difference(o, r, j, 0),
+                        5e-6 * (1 + (double)o->rstd[r]), "dx", i);
+        }
+    /* Written in place of dy instead. */
+    memcpy(before, o->dy, ROWS * n * sizeof *before);
+    pt_norm_backward(PT_LAYER_NORM, ROWS, n, o->x, o->mean, o->rstd, o->weight, before, false, before);
+    for (size_t j = 0; j<n; j += n> 100 ? 37 : 1)
+        assert_near((double)before[j], difference(o, 0, j, 0), 5e-6 * (1 + (double)o->rstd[0]), "dx in place",
+                    j);
+    free(before);
+}
+
+static void check_weight_gradient(struct operands *o)
+{
+    size_t n = o->n;
+    float *dweight = new_values(n, 1.0f, 7), *dbias = new_values(n, 1.0f, 8);
+    pt_norm_weight_gradient(PT_LAYER_NORM, ROWS, n, o->x, o->mean, o->rstd, o->dy, o->dweight, o->dbias);
+    for (size_t j = 0; j<n; j += n> 100 ? 37 : 1) {
+        double expected[2] = {(double)dweight[j], (double)dbias[j]};
+        for (size_t r = 0; r < ROWS; r++) {
+            expected[0] += difference(o, r, j, 1);
+            expected[1] += difference(o, r, j, 2);
+        }
+        assert_near((double)o->dweight[j], expected[0], 5e-6, "dweight", j);
+        assert_near((double)o->dbias[j], expected[1], 5e-6, "dbias", j);
+    }
+    pt_norm_weight_gradient(PT_LAYER_NORM, ROWS, n, o->x, o->mean, o->rstd, o->dy, dweight, NULL);
+    assert_memory_equal(dweight, o->dweight, n * sizeof *dweight);
+    pt_norm_weight_gradient(PT_LAYER_NORM, ROWS, n, o->x, o->mean, o->rstd, o->dy, NULL, dbias);
+    assert_memory_equal(dbias, o->dbias, n * sizeof *dbias);
+    free(dweight);
+    free(dbias);
+}
+
+static void check_all_lengths(void)
+{
+    for (size_t i = 0; i < N_OF(lengths); i++) {
+        struct operands o = new_operands(lengths[i]);
+        check_forward(&o);
+        check_backward(&o);
+        check_weight_gradient(&o);
+        free_operands(&o);
+    }
+}
+
+static void agrees_with_double(void **state)
+{
+    (void)state;
+    with_all_kernels(check_all_lengths);
+}
+
+static void same_bytes_for_any_threads(void **state)
+{
+    (void)state;
+    struct operands one = new_operands(1027), other = new_operands(1027);
+    struct operands *both[] = {&one, &other};
+    for (int i = 0; i < 2; i++) {
+        pt_threads_set(i ? 3 : 1);
+        struct operands *o = both[i];
+        pt_norm_forward(PT_LAYER_NORM, ROWS, o->n, o->x, o->weight, o->bias, (float)eps, o->y, o->mean,
+                        o->rstd);
+        pt_norm_backward(PT_LAYER_NORM, ROWS, o->n, o->x, o->mean, o->rstd, o->weight, o->dy, false, o->dx);
+        pt_norm_weight_gradient(PT_LAYER_NORM, ROWS, o->n, o->x, o->mean, o->rstd, o->dy, o->dweight,
+                                o->dbias);
+    }
+    assert_memory_equal(one.y, other.y, ROWS * one.n * sizeof(float));
+    assert_memory_equal(one.dx, other.dx, ROWS * one.n * sizeof(float));
+    assert_memory_equal(one.dweight, other.dweight, one.n * sizeof(float));
+    assert_memory_equal(one.dbias, other.dbias, one.n * sizeof(float));
+    free_operands(&one);
+    free_operands(&other);
+    pt_threads_set(0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(agrees_with_double),
+        cmocka_unit_test(same_bytes_for_any_threads),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
