@@ -276,7 +276,7 @@ static void show_update(void *context, const struct pt_update_report *report)
     pt_progress_field(&run->progress, "loss", "%.4f", report->loss);
     pt_progress_field(&run->progress, "grad_norm", "%.3g", report->grad_norm);
     pt_progress_field(&run->progress, "learning_rate", "%.3g", report->learning_rate);
-    pt_progress_field(&run->progress, "examples/s", "%.3g",
+    pt_progress_field(&run->progress, "examples/s", "%.2f",
                       (double)(done->examples - run->start.examples) / seconds);
     pt_progress_field(&run->progress, "tokens/s", "%.0f",
                       (double)(done->tokens - run->start.tokens) / seconds);
@@ -370,19 +370,13 @@ static int stop(const struct run *run, const struct pt_training_result *result)
 
 static int deliver(struct run *run, const struct pt_training_result *result, struct pt_error *err)
 {
-    const struct pt_common *common = run->common;
-    json_t *history = NULL;
-    if (!pt_tuned_take_stream(run->tuned, pt_stream_reader_head(run->stream), err) &&
-        !pt_history_add(&history, "pt-train", common->argc, common->argv, err) &&
-        !pt_tuned_add_history(run->tuned, history, err) && !pt_tuned_write(run->tuned, run->output, err)) {
-        struct pt_sink *complete = run->output;
-        run->output = NULL;
-        (void)!pt_sink_commit(complete, err);
-    }
-    json_decref(history);
-    if (err->status)
-        return (int)err->status;
     const struct pt_position *at = &result->position;
+    if (pt_run_record(&run->training, at, err) || pt_tuned_write(run->tuned, run->output, err))
+        return (int)err->status;
+    struct pt_sink *complete = run->output;
+    run->output = NULL;
+    if (pt_sink_commit(complete, err))
+        return (int)err->status;
     char duration[PT_DURATION_TEXT];
     pt_log(PT_LOG_NOTE, "%" PRIu64 " updates of %" PRIu64 " examples in %s, train_loss %.4f",
            at->done.updates, at->done.examples,

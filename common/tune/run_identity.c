@@ -1,12 +1,16 @@
 /*
+ * Settings carry the names of their options, so that one list serves the comparison of runs and the history.
  * The prompt is known by the bytes that it would be written as, the stream by the checksum of its head.
  */
 #include "tune/run_identity.h"
 
 #include "base/number.h"
+#include "tune/tuned_stream.h"
 
 #include <inttypes.h>
 #include <stdio.h>
+
+enum { MOST_SETTINGS = 16, OPTION_TEXT = 32 };
 
 static int set(json_t *identity, const char *key, const char *value, struct pt_error *err)
 {
@@ -61,26 +65,64 @@ static int set_arithmetic(json_t *identity, const struct pt_training *training, 
     return set_count(identity, PT_RUN_SLICE_ROWS, pt_engine_slice_rows(training->engine), err);
 }
 
-static int set_settings(json_t *identity, const struct pt_training_settings *settings, struct pt_error *err)
+static int set_settings(json_t *object, const struct pt_training_settings *settings, struct pt_error *err)
 {
-    if (set(identity, "optimizer", pt_optimizer_names[settings->optimizer.kind], err) ||
-        set_real(identity, "weight decay", settings->optimizer.weight_decay, err) ||
-        set(identity, "schedule", pt_schedule_names[settings->schedule.kind], err) ||
-        set_real(identity, "learning rate", settings->schedule.learning_rate, err) ||
-        set_count(identity, "warm-up updates", settings->schedule.n_warmup, err) ||
-        set_real(identity, "largest gradient norm", settings->max_grad_norm, err))
+    if (set_real(object, "learning-rate", settings->schedule.learning_rate, err) ||
+        set(object, "schedule", pt_schedule_names[settings->schedule.kind], err) ||
+        set_count(object, "warmup-steps", settings->schedule.n_warmup, err) ||
+        set(object, "optimizer", pt_optimizer_names[settings->optimizer.kind], err) ||
+        set_real(object, "weight-decay", settings->optimizer.weight_decay, err) ||
+        set_real(object, "max-grad-norm", settings->max_grad_norm, err))
         return (int)err->status;
-    return set(identity, "loss", pt_loss_rule_names[settings->loss_rule], err);
+    return set(object, "loss", pt_loss_rule_names[settings->loss_rule], err);
+}
+
+static json_t *new_object(struct pt_error *err)
+{
+    json_t *object = json_object();
+    if (!object)
+        pt_fail(err, PT_FAILED, "out of memory");
+    return object;
 }
 
 json_t *pt_run_identity(const struct pt_training *training, const struct pt_math *math, struct pt_error *err)
 {
-    json_t *identity = json_object();
-    if (!identity)
-        pt_fail(err, PT_FAILED, "out of memory");
-    else if (!set_inputs(identity, training, err) && !set_arithmetic(identity, training, math, err) &&
-             !set_settings(identity, &training->settings, err))
+    json_t *identity = new_object(err);
+    if (identity && !set_inputs(identity, training, err) && !set_arithmetic(identity, training, math, err) &&
+        !set_settings(identity, &training->settings, err))
         return identity;
     json_decref(identity);
     return NULL;
+}
+
+/* The settings as a command line, as an entry of a history. */
+static int add_entry(json_t **history, const json_t *settings, struct pt_error *err)
+{
+    char options[MOST_SETTINGS][OPTION_TEXT], *words[1 + 2 * MOST_SETTINGS] = {"pt-train"};
+    size_t n = 0;
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)settings, key, value)
+    {
+        snprintf(options[n], sizeof options[n], "--%s", key);
+        words[1 + 2 * n] = options[n];
+        words[2 + 2 * n] = (char *)(uintptr_t)json_string_value(value);
+        n++;
+    }
+    return pt_history_add(history, "pt-train", (int)(1 + 2 * n), words, err);
+}
+
+int pt_run_record(const struct pt_training *training, const struct pt_position *position,
+                  struct pt_error *err)
+{
+    const struct pt_stream_head *head = pt_stream_reader_head(training->stream);
+    json_t *history = NULL, *settings = new_object(err);
+    if (settings && !set_settings(settings, &training->settings, err) &&
+        (position->done.updates == head->n_updates ||
+         !set_count(settings, "max-steps", position->done.updates, err)) &&
+        !add_entry(&history, settings, err) && !pt_tuned_take_stream(training->tuned, head, err))
+        (void)!pt_tuned_add_history(training->tuned, history, err);
+    json_decref(history);
+    json_decref(settings);
+    return (int)err->status;
 }

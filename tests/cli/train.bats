@@ -1,0 +1,321 @@
+#!/usr/bin/env bats
+# pt-train: the Trainer's curve through the whole pipeline, equal bytes however it is run, stopping and going on, refusals.
+
+load ../lib/helpers
+
+REFERENCE=tests/data/reference/bloom
+MODEL=$REFERENCE/model
+
+# trainer_prompt FOLDER: the prompt that the Trainer started from, cut out of the reference numbers.
+trainer_prompt() {
+    local file=$1/cases.safetensors n header begin end shape new
+    n=$(od -An -tu8 -N8 "$file" | tr -d ' ')
+    header=$(tail -c +9 "$file" | head -c "$n")
+    read -r begin end shape < <(jq -r '."train.init" | "\(.data_offsets[0]) \(.data_offsets[1]) \(.shape | tojson)"' <<<"$header")
+    new="{\"prompt_embeddings\":{\"dtype\":\"F32\",\"shape\":$shape,\"data_offsets\":[0,$((end - begin))]}}"
+    while [ $((${#new} % 8)) -ne 0 ]; do new+=' '; done
+    printf "\\x$(printf %02x ${#new})\0\0\0\0\0\0\0%s" "$new"
+    tail -c +$((9 + n + begin)) "$file" | head -c $((end - begin))
+}
+
+# trainer_updates FOLDER: the updates of the Trainer's run.
+trainer_updates() {
+    pt-tokenize -m "$1/model" "$1/train.json" | pt-pack --batch-size 2 --gradient-accumulation 3 --max-steps 30
+}
+
+setup_file() {
+    cd "$BATS_TEST_DIRNAME/../.." || return 1
+    export PROMPT=$BATS_FILE_TMPDIR/first.safetensors UPDATES=$BATS_FILE_TMPDIR/updates
+    export WHOLE=$BATS_FILE_TMPDIR/whole.safetensors WHOLE_LOG=$BATS_FILE_TMPDIR/whole.log
+    trainer_prompt "$REFERENCE" >"$PROMPT"
+    trainer_updates "$REFERENCE" >"$UPDATES"
+    pt-tokenize -m "$MODEL" "$REFERENCE/train.json" >"$BATS_FILE_TMPDIR/examples"
+    pt-train -q -m "$MODEL" -p "$PROMPT" --log "$WHOLE_LOG" --log-every 3 "$UPDATES" -o "$WHOLE"
+}
+
+setup() {
+    cd "$BATS_TEST_TMPDIR" || return 1
+    MODEL=$OLDPWD/$MODEL REFERENCE=$OLDPWD/$REFERENCE
+    EXAMPLES=$BATS_FILE_TMPDIR/examples
+}
+
+train() {
+    pt-train -m "$MODEL" -p "$PROMPT" "$@"
+}
+
+# without_times LOG: what of a log does not depend on the clock.
+without_times() {
+    jq -c 'del(.train_runtime, .train_samples_per_second, .train_steps_per_second)' "$1"
+}
+
+# A stream that comes as it is asked for: feed N lets the first N bytes of the updates through, feed_rest the rest.
+open_feed() {
+    mkfifo feed
+    exec 7<>feed
+}
+feed() {
+    head -c "$1" "$UPDATES" >&7
+}
+feed_rest() {
+    tail -c +$(($1 + 1)) "$UPDATES" >&7
+}
+
+# wait_for_step N LOG: until the log has the line of update N.
+wait_for_step() {
+    for _ in $(seq 600); do
+        if grep -q "\"step\": $1}" "$2" 2>/dev/null; then return 0; fi
+        sleep 0.05
+    done
+    return 1
+}
+
+@test "the Trainer's curve, through the whole pipeline" {
+    for folder in "$REFERENCE" "$REFERENCE-6heads"; do
+        trainer_prompt "$folder" >first
+        trainer_updates "$folder" | pt-train -q -m "$folder/model" -p first --log log --log-every 1 >tuned
+        jq -n -e --slurpfile ours log --slurpfile cases "$folder/cases.json" '
+            ($ours | map(select(.grad_norm))) as $lines | $cases[0].trainer.log_history as $trainer |
+            ($lines | length) == 30 and all(range(30);
+                $lines[.].step == $trainer[.].step and $lines[.].epoch == $trainer[.].epoch and
+                $lines[.].learning_rate == $trainer[.].learning_rate and
+                (($lines[.].loss - $trainer[.].loss) | fabs) < 1e-4 and
+                (($lines[.].grad_norm / $trainer[.].grad_norm - 1) | fabs) < 1e-3)'
+    done
+}
+
+@test "the log's lines are means, and its last line has the totals" {
+    train -q --log log --log-every 1 "$UPDATES" >tuned
+    cmp tuned "$WHOLE"
+    jq -n -e --slurpfile each log --slurpfile third "$WHOLE_LOG" '
+        ($each | map(.loss // empty)) as $losses | ($third | map(.loss // empty)) as $means |
+        ($losses | length) == 30 and ($means | length) == 10 and
+        all(range(10); (($means[.] - ($losses[3 * .:3 * . + 3] | add / 3)) | fabs) < 1e-12) and
+        (($each[-1].train_loss - ($losses | add / 30)) | fabs) < 1e-12'
+    jq -s -e --argjson stream "$(pt-info --json "$UPDATES")" '.[-1] | .step == 30 and .train_runtime > 0 and
+        .examples == $stream.examples and .tokens == $stream.tokens and .targets == $stream.targets' log
+}
+
+@test "the same bytes for any number of threads, from a pipe, and from any folder" {
+    for threads in 1 3; do
+        train -q -j "$threads" "$UPDATES" >tuned
+        cmp tuned "$WHOLE"
+    done
+    train -q <"$UPDATES" | cmp - "$WHOLE"
+    cat "$UPDATES" | pt-train -q -m "$MODEL" -p <(cat "$PROMPT") | cmp <(tail -c 1280 "$WHOLE") <(tail -c 1280 -)
+}
+
+@test "--loss batch-mean is token-mean where an update is one micro-batch, and another loss elsewhere" {
+    pt-pack --batch-size 4 --gradient-accumulation 1 <"$EXAMPLES" >single
+    train -q --log tokens --log-every 1 single >tuned
+    train -q --log batches --log-every 1 --loss batch-mean single >tuned2
+    cmp <(without_times tokens) <(without_times batches)
+    train -q --log batches --log-every 3 --loss batch-mean "$UPDATES" >tuned
+    ! cmp -s <(without_times "$WHOLE_LOG") <(without_times batches)
+}
+
+@test "schedules and warm-up in the log's learning rates" {
+    rates() {
+        train -q --log log --log-every 1 "$@" "$UPDATES" >tuned
+        jq -s -c 'map(.learning_rate // empty)' log
+    }
+    [ "$(rates --schedule constant --learning-rate 0.5 | jq 'all(. == 0.5)')" = true ]
+    rates --warmup-steps 3 | jq -e '.[0] == 0 and .[3] == 0.01 and .[29] < 0.001 and .[29] > 0'
+    rates --warmup-ratio 0.1 --schedule cosine | jq -e '.[0] == 0 and .[3] == 0.01 and (.[16] - 0.01 * 0.5290342) < 1e-6'
+}
+
+@test "sgd, weight decay and no clipping change what is trained, and say so in the history" {
+    for option in "--optimizer sgd" "--weight-decay 0.1" "--max-grad-norm 0.01"; do
+        # shellcheck disable=SC2086
+        train -q $option "$UPDATES" >tuned
+        ! cmp -s tuned "$WHOLE"
+        pt-info --json tuned | grep -q -e "${option% *}"
+    done
+}
+
+@test "what is trained, in the words of PEFT" {
+    exits 0 train --max-steps 1 -o tuned "$UPDATES"
+    [[ "$stderr" =~ "trainable params: 320 || all params: "[0-9,]+" || trainable%: "[0-9]\.[0-9]{4} ]]
+}
+
+@test "progress off a terminal is a line of key=value pairs" {
+    exits 0 train --log-every 10 -o tuned "$UPDATES"
+    [ "$(grep -c 'step=[123]0/30 epoch=[0-9.]* loss=[0-9.]* ' <<<"$stderr")" -eq 3 ]
+    exits 0 train -q -o tuned "$UPDATES"
+    [ -z "$stderr" ]
+}
+
+@test "--eval measures every N updates and at the end" {
+    train -q --eval "$EXAMPLES" --eval-every 12 --log log "$UPDATES" >tuned
+    cmp tuned "$WHOLE" || [ "$(tail -c 1280 tuned | cksum)" = "$(tail -c 1280 "$WHOLE" | cksum)" ]
+    [ "$(jq -s -c 'map(select(.eval_loss) | .step)' log)" = '[12,24,30]' ]
+    ours=$(jq -s 'map(.eval_loss // empty)[-1]' log)
+    theirs=$(pt-eval --json -m "$MODEL" -p tuned "$EXAMPLES" | jq .loss)
+    jq -n -e "($ours - $theirs) | fabs < 1e-9"
+}
+
+@test "--max-steps stops early on the stream's schedule and lets the producer finish" {
+    set -o pipefail
+    pt-pack --batch-size 2 --gradient-accumulation 3 --max-steps 30 <"$EXAMPLES" |
+        train -q --max-steps 6 --log log --log-every 3 >tuned
+    cmp <(without_times log | head -n 2) <(without_times "$WHOLE_LOG" | head -n 2)
+}
+
+@test "stopped behind every single update and gone on with: the same bytes" {
+    local resume=()
+    for step in $(seq 1 29); do
+        train -q --max-steps "$step" --save state "${resume[@]}" --log log --log-every 3 "$UPDATES" >early
+        resume=(--resume state)
+    done
+    train -q --save state --resume state --log log --log-every 3 "$UPDATES" >tuned
+    cmp tuned "$WHOLE"
+    cmp <(without_times log) <(without_times "$WHOLE_LOG")
+    train -q --save state2 "$UPDATES" >tuned
+    pt-info --verify state
+}
+
+@test "killed in the middle and gone on with: the same bytes, nothing partial left" {
+    size=$(stat -c %s "$UPDATES")
+    open_feed
+    for share in 15 40 75 99; do
+        part=$((size * share / 100))
+        rm -f log state tuned
+        train -q --save state --save-every 1 --log log --log-every 3 -o tuned feed &
+        feed "$part"
+        wait_for_step $((share / 10 * 3 / 3 * 3 > 27 ? 27 : share / 10 * 3)) log
+        kill -9 $!
+        wait $! || [ $? -eq 137 ]
+        rm feed
+        exec 7>&-
+        open_feed
+        [ ! -e tuned ]
+        train -q --save state --resume state --log log --log-every 3 -o tuned "$UPDATES"
+        cmp tuned "$WHOLE"
+        cmp <(without_times log) <(without_times "$WHOLE_LOG")
+    done
+}
+
+@test "SIGTERM and SIGINT: the step is finished, the state saved, no prompt written" {
+    half=$(($(stat -c %s "$UPDATES") / 2))
+    for signal in TERM INT; do
+        open_feed
+        rm -f log state
+        # A background job of a script ignores SIGINT, so that the job here is another shell's foreground.
+        bash -c 'trap - INT; exec "$@"' - env --default-signal=INT pt-train -m "$MODEL" -p "$PROMPT" --save state --save-every 1000 \
+            --log log --log-every 1 -o tuned feed 2>messages &
+        feed "$half"
+        wait_for_step 10 log
+        kill -"$signal" $!
+        sleep 0.1
+        feed_rest "$half"
+        wait $! && status=0 || status=$?
+        [ "$status" -eq $((128 + $(kill -l "$signal"))) ]
+        grep -q 'stopped behind update' messages
+        [ ! -e tuned ]
+        train -q --resume state "$UPDATES" | cmp - "$WHOLE"
+        exec 7>&-
+        rm feed
+    done
+}
+
+@test "a second signal ends at once" {
+    open_feed
+    train -q --log log --log-every 1 -o tuned feed &
+    feed $(($(stat -c %s "$UPDATES") / 2))
+    wait_for_step 5 log
+    kill -TERM $!
+    sleep 0.1
+    kill -TERM $!
+    wait $! && status=0 || status=$?
+    [ "$status" -eq 143 ]
+    [ "$(find . -name '*tuned*')" = "" ]
+}
+
+@test "a reader that goes away ends the run between updates" {
+    open_feed
+    { train --save state --save-every 1000 --log log --log-every 1 feed 2>messages; echo $? >status; } | exec sleep 0.2 &
+    feed $(($(stat -c %s "$UPDATES") / 2))
+    wait_for_step 5 log
+    sleep 0.4
+    feed_rest $(($(stat -c %s "$UPDATES") / 2))
+    for _ in $(seq 100); do [ -s status ] && break; sleep 0.05; done
+    [ "$(cat status)" -eq 141 ]
+    train -q --resume state "$UPDATES" | cmp - "$WHOLE"
+}
+
+@test "a state goes on only in its own run" {
+    train -q --save state --max-steps 4 "$UPDATES" >early
+    exits 4 train --resume state --learning-rate 0.02 --loss batch-mean -o tuned "$UPDATES"
+    says "learning-rate was 0.01 and is 0.02"
+    says "loss was token-mean and is batch-mean"
+    exits 4 train --resume state --math f32:portable -o tuned "$UPDATES"
+    says "math was "
+    exits 0 train --resume state --learning-rate 0.02 --ignore-fingerprint -o tuned "$UPDATES"
+    rm tuned
+    pt-pack --batch-size 2 --gradient-accumulation 3 --max-steps 30 --seed 7 <"$EXAMPLES" >other
+    exits 4 train --resume state -o tuned other
+    says "stream was "
+    pt-init -m "$MODEL" -n 5 >other-prompt
+    exits 4 pt-train -m "$MODEL" -p other-prompt --resume state -o tuned "$UPDATES"
+    says "prompt was "
+    exits 4 train --resume "$PROMPT" -o tuned "$UPDATES"
+    says "not the state of a run"
+    [ ! -e tuned ]
+}
+
+@test "inputs that do not belong together name both fingerprints" {
+    pt-init -m "$REFERENCE-6heads/model" -n 4 >other
+    exits 4 pt-train -m "$MODEL" -p other -o tuned "$UPDATES"
+    pt-tokenize -m "$OLDPWD/$DEMO_MODEL" "$OLDPWD/examples/data/kdconv-travel-test.json" | pt-pack --max-steps 2 >foreign
+    exits 4 train -o tuned foreign
+    says "fingerprint"
+    exits 4 train -o tuned "$EXAMPLES"
+    says "pt-pack"
+    exits 4 train --eval foreign -o tuned "$UPDATES"
+    [ ! -e tuned ]
+}
+
+@test "a stream that is cut short is refused, and nothing is written" {
+    size=$(stat -c %s "$UPDATES")
+    for bytes in 0 7 100 $((size / 2)) $((size - 1)); do
+        head -c "$bytes" "$UPDATES" >cut
+        exits 3 train -o tuned cut
+        exits 3 train --max-steps 1 -o tuned cut
+        [ ! -e tuned ]
+    done
+    (cat "$UPDATES"; cat "$UPDATES") >twice
+    run train -o tuned twice
+    [ "$status" -ge 3 ]
+    [ ! -e tuned ]
+}
+
+@test "a loss that is not finite stops with the update and its examples" {
+    exits 5 train --learning-rate 1e38 --save state -o tuned "$UPDATES"
+    says "update 1 (examples 1 to 6 of the stream)"
+    [ ! -e tuned ] && [ ! -e state ]
+}
+
+@test "full disks" {
+    exits 1 train -o /dev/full "$UPDATES"
+    exits 1 train --log /dev/full -o tuned "$UPDATES"
+    exits 1 train --save /dev/full -o tuned "$UPDATES"
+    exits 1 train --save no-such-folder/state -o tuned "$UPDATES"
+    [ ! -e tuned ]
+}
+
+@test "a closed standard output" {
+    run bash -c '"$@" >&-' - pt-train -q -m "$MODEL" -p "$PROMPT" "$UPDATES"
+    [ "$status" -eq 1 ]
+}
+
+@test "usage errors" {
+    exits 2 pt-train -p "$PROMPT" "$UPDATES"
+    exits 2 pt-train -m "$MODEL" "$UPDATES"
+    exits 2 pt-train -m "$MODEL" -p - -
+    exits 2 train --schedule round "$UPDATES"
+    says "linear, cosine or constant"
+    for option in "--learning-rate -1" "--learning-rate nan" "--log-every 0" "--max-steps 0" "--warmup-ratio 2" \
+        "--warmup-ratio 0.1 --warmup-steps 3" "--eval-every 3" "--optimizer adam" "--save-every x" "--loss mean"; do
+        # shellcheck disable=SC2086
+        exits 2 train $option "$UPDATES"
+    done
+}
