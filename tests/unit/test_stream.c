@@ -3,7 +3,7 @@
  * man/pt-stream.5 alone; every flipped bit and every truncation of a small stream is refused, and so is what
  * does not belong together.
  */
-#include "support.h"
+#include "files.h"
 
 #include "fmt/stream.h"
 #include "fmt/stream_format.h"
@@ -484,6 +484,24 @@ static void equal_streams_are_equal_bytes(void **state)
     free(b);
 }
 
+/* Bytes of the first version, which every later one must read (and this one writes). */
+static void the_first_streams_stay_readable(void **state)
+{
+    (void)state;
+    static const char *const files[] = {"tests/data/streams/examples.pts", "tests/data/streams/updates.pts"};
+    struct pt_stream_head (*const heads[])(void) = {examples_head, updates_head};
+    for (size_t kind = 0; kind < N_OF(heads); kind++) {
+        size_t n, m;
+        struct pt_error err;
+        char *old = read_file(files[kind], &n), *new = make_stream(heads[kind](), &m);
+        assert_int_equal(read_all(old, n, NULL, &err), 0);
+        assert_int_equal(n, m);
+        assert_memory_equal(old, new, n);
+        free(old);
+        free(new);
+    }
+}
+
 static void histories_are_free_of_places(void **state)
 {
     (void)state;
@@ -565,6 +583,7 @@ int main(void)
         cmocka_unit_test(many_and_long_examples_come_back),
         cmocka_unit_test(the_manual_page_suffices),
         cmocka_unit_test(equal_streams_are_equal_bytes),
+        cmocka_unit_test(the_first_streams_stay_readable),
         cmocka_unit_test(histories_are_free_of_places),
         cmocka_unit_test(bad_heads_are_refused),
     };
