@@ -153,13 +153,15 @@ static bool next_token(struct pt_token_cut *cut, struct pt_stretch *found)
         }
         const struct pt_added_token *token = &cut->tokens[index];
         at = end;
+        /* White space that the token before it took does not begin another. */
+        if (begin < cut->done)
+            continue;
         if (token->single_word && word_touches(cut, begin, end))
             continue;
         cut->searched = end;
         if (token->lstrip)
             begin = white_space_until(cut, begin);
-        if (begin < cut->done)
-            begin = cut->done;
+        begin = begin < cut->done ? cut->done : begin;
         if (token->rstrip)
             end = white_space_from(cut, end);
         *found = (struct pt_stretch){begin, end, index};

@@ -1,0 +1,42 @@
+/*
+ * Records to examples: stream words, of which the answer's are counted. The first record decides what all of
+ * them are: fields for a template, plain text, or ids. Only what the records need is opened: ready-made ids
+ * need no tokenizer.
+ */
+#ifndef PT_TEXT_EXAMPLES_H
+#define PT_TEXT_EXAMPLES_H
+
+#include "fmt/stream.h"
+#include "text/records.h"
+#include "text/template.h"
+
+/* The template's `field` is the record's `key`. */
+struct pt_rename {
+    char *field, *key;
+};
+
+struct pt_example_settings {
+    const char *model;                  /* folder, or tokenizer file */
+    const char *eos;                    /* the end-of-sequence token; NULL: the tokenizer's own */
+    const struct pt_template *template; /* borrowed; NULL: the one that fits the first record's fields */
+    const struct pt_rename *renames;    /* [n_renames], borrowed */
+    size_t n_renames;
+};
+
+struct pt_examples;
+int pt_examples_new(struct pt_examples **examples, const struct pt_example_settings *settings,
+                    struct pt_error *err) PT_MUST_USE;
+void pt_examples_free(struct pt_examples *examples);
+
+/*
+ * Sets `words` to the example of a record. PT_BAD_INPUT with the reason for a bad record (missing, null or
+ * wrong fields, ids out of range, another kind than the first one's); PT_MISMATCH for what is not supported.
+ */
+int pt_examples_make(struct pt_examples *examples, const struct pt_record *record, struct pt_words *words,
+                     struct pt_error *err) PT_MUST_USE;
+
+/* Fills tokenizer, vocab_size, eos_id and template of a stream's head; only after a record was made. */
+int pt_examples_describe(const struct pt_examples *examples, struct pt_stream_head *head,
+                         struct pt_error *err) PT_MUST_USE;
+
+#endif

@@ -1,0 +1,176 @@
+/*
+ * The first characters decide how a file is read; from there each form has its own way to the next record.
+ */
+#include "text/records.h"
+
+#include "base/memory.h"
+#include "base/utf8.h"
+#include "io/line.h"
+#include "io/source.h"
+#include "text/json_records.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { PEEKED_BYTES = 4096 };
+#define LARGEST_TEXT (UINT64_C(1) << 30)
+
+struct pt_records {
+    struct pt_source *source; /* owned */
+    enum pt_record_form form;
+    struct pt_json_records json;
+    struct pt_buffer text;
+    json_t *object; /* owned: the current one */
+    uint64_t n_records;
+};
+
+static int take_byte_order_mark(struct pt_records *records, struct pt_error *err)
+{
+    const void *bytes;
+    char mark[3];
+    size_t n;
+    if (pt_source_peek(records->source, 3, &bytes, &n, err))
+        return (int)err->status;
+    if (n == 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0)
+        return pt_source_read(records->source, mark, 3, &n, err);
+    if (n >= 2 && (memcmp(bytes, "\xff\xfe", 2) == 0 || memcmp(bytes, "\xfe\xff", 2) == 0)) {
+        pt_fail(err, PT_BAD_INPUT, "%s: UTF-16 in place of UTF-8", pt_records_name(records));
+        return pt_error_hint(err, "iconv -f UTF-16 -t UTF-8 makes it readable");
+    }
+    return PT_OK;
+}
+
+static int find_form(struct pt_records *records, struct pt_error *err)
+{
+    static const char pointer[] = "version https://git-lfs.github.com/spec/";
+    const void *peeked;
+    size_t n, at = 0;
+    if (take_byte_order_mark(records, err) || pt_source_peek(records->source, PEEKED_BYTES, &peeked, &n, err))
+        return (int)err->status;
+    const char *bytes = peeked;
+    if (n >= sizeof pointer - 1 && memcmp(bytes, pointer, sizeof pointer - 1) == 0) {
+        pt_fail(err, PT_BAD_INPUT, "%s: a Git-LFS pointer in place of the data", pt_records_name(records));
+        return pt_error_hint(err, "git lfs pull fetches the data");
+    }
+    if (records->form != PT_RECORDS_ANY)
+        return PT_OK;
+    while (at < n && (bytes[at] == ' ' || bytes[at] == '\t' || bytes[at] == '\r' || bytes[at] == '\n'))
+        at++;
+    if (at < n && bytes[at] != '{' && bytes[at] != '[')
+        records->form = PT_RECORDS_LINES;
+    return PT_OK;
+}
+
+int pt_records_open(struct pt_records **out, const char *path, enum pt_record_form form, struct pt_error *err)
+{
+    struct pt_records *records = pt_new_array(1, sizeof *records, err);
+    if (!records)
+        return (int)err->status;
+    records->form = form;
+    if (pt_source_open(&records->source, path, err) || find_form(records, err)) {
+        pt_records_close(records);
+        return (int)err->status;
+    }
+    pt_json_records_init(&records->json, records->source);
+    *out = records;
+    return PT_OK;
+}
+
+void pt_records_close(struct pt_records *records)
+{
+    if (!records)
+        return;
+    pt_json_records_free(&records->json);
+    pt_source_close(records->source);
+    pt_buffer_free(&records->text);
+    json_decref(records->object);
+    free(records);
+}
+
+const char *pt_records_name(const struct pt_records *records)
+{
+    return pt_source_name(records->source);
+}
+
+bool pt_records_are_text(const struct pt_records *records)
+{
+    return records->form != PT_RECORDS_ANY;
+}
+
+int pt_records_error(const struct pt_records *records, const struct pt_record *record, struct pt_error *err)
+{
+    return pt_error_in(err, "%s: record %llu: line %llu", pt_records_name(records),
+                       (unsigned long long)record->number, (unsigned long long)record->line);
+}
+
+/* Builds the value; its text is whole as far as brackets go. */
+static int parse_record(struct pt_records *records, const struct pt_json_record *found, uint64_t *line,
+                        struct pt_error *err)
+{
+    json_error_t error;
+    size_t valid = pt_utf8_check(found->text, found->n);
+    if (valid < found->n) {
+        for (size_t i = 0; i < valid; i++)
+            *line += found->text[i] == '\n';
+        return pt_fail(err, PT_BAD_INPUT, "byte %llu of the file: not UTF-8",
+                       (unsigned long long)(found->offset + valid));
+    }
+    records->object = json_loadb(found->text, found->n, JSON_REJECT_DUPLICATES, &error);
+    if (records->object)
+        return json_is_object(records->object) ? PT_OK : pt_fail(err, PT_BAD_INPUT, "it is not an object");
+    *line += error.line > 0 ? (uint64_t)error.line - 1 : 0;
+    for (char *c = error.text; *c; c++)
+        if ((uint8_t)*c < 0x20)
+            *c = ' ';
+    return pt_fail(err, PT_BAD_INPUT, "%s", error.text);
+}
+
+static int next_object(struct pt_records *records, struct pt_record *record, bool *end, bool *skippable,
+                       struct pt_error *err)
+{
+    struct pt_json_record found;
+    json_decref(records->object);
+    records->object = NULL;
+    if (pt_json_records_next(&records->json, &found, end, skippable, err))
+        return pt_error_in(err, "%s: record %llu", pt_records_name(records),
+                           (unsigned long long)record->number);
+    if (*end)
+        return PT_OK;
+    *skippable = true;
+    record->line = found.line;
+    if (parse_record(records, &found, &record->line, err))
+        return pt_records_error(records, record, err);
+    record->object = records->object;
+    return PT_OK;
+}
+
+static int next_text(struct pt_records *records, struct pt_record *record, bool *end, struct pt_error *err)
+{
+    pt_buffer_clear(&records->text);
+    if (records->form == PT_RECORDS_LINES) {
+        record->line = record->number;
+        if (pt_line_read(records->source, LARGEST_TEXT, &records->text, end, err))
+            return pt_records_error(records, record, err);
+    } else if (!(*end = records->n_records > 0)) {
+        record->line = 1;
+        if (pt_source_read_all(records->source, LARGEST_TEXT, &records->text, err))
+            return (int)err->status;
+        *end = records->text.size == 0;
+    }
+    record->text = records->text.data ? records->text.data : "";
+    record->n = records->text.size;
+    return PT_OK;
+}
+
+int pt_records_next(struct pt_records *records, struct pt_record *record, bool *end, bool *skippable,
+                    struct pt_error *err)
+{
+    *record = (struct pt_record){.number = records->n_records + 1};
+    *end = *skippable = false;
+    int status = records->form == PT_RECORDS_ANY ? next_object(records, record, end, skippable, err)
+                                                 : next_text(records, record, end, err);
+    if (status == PT_OK && *end && records->n_records == 0)
+        return pt_fail(err, PT_BAD_INPUT, "%s: it holds no record", pt_records_name(records));
+    records->n_records++;
+    return status;
+}
