@@ -174,24 +174,47 @@ static int make_from_text(struct pt_examples *examples, const struct pt_record *
     return PT_OK;
 }
 
-int pt_examples_make(struct pt_examples *examples, const struct pt_record *record, struct pt_words *words,
-                     struct pt_error *err)
+static int make_of_kind(struct pt_examples *examples, const struct pt_record *record, struct pt_words *words,
+                        struct pt_error *err)
 {
-    enum kind kind;
-    words->n = 0;
-    if (kind_of(examples, record, &kind, err))
-        return (int)err->status;
-    if (examples->kind != KIND_UNKNOWN && examples->kind != kind)
-        return pt_fail(err, PT_BAD_INPUT, "it holds %s, the first record %s", kind_names[kind],
-                       kind_names[examples->kind]);
-    if (examples->kind == KIND_UNKNOWN && prepare(examples, kind, err))
-        return (int)err->status;
-    examples->kind = kind;
-    if (kind == KIND_IDS)
+    switch (examples->kind) {
+    case KIND_IDS:
         return pt_ready_ids(record->object, key_of(examples, "input_ids"), key_of(examples, "labels"),
                             examples->model_vocab_size, words, err);
-    return kind == KIND_TEXT ? make_from_text(examples, record, words, err)
-                             : make_from_fields(examples, record->object, words, err);
+    case KIND_TEXT:
+        return make_from_text(examples, record, words, err);
+    default:
+        return make_from_fields(examples, record->object, words, err);
+    }
+}
+
+/* The record's kind, once it is clear and fits. */
+static int settle_kind(struct pt_examples *examples, const struct pt_record *record, enum kind *kind,
+                       struct pt_error *err)
+{
+    if (kind_of(examples, record, kind, err))
+        return (int)err->status;
+    if (examples->kind != KIND_UNKNOWN && examples->kind != *kind)
+        return pt_fail(err, PT_BAD_INPUT, "it holds %s, the first record %s", kind_names[*kind],
+                       kind_names[examples->kind]);
+    return PT_OK;
+}
+
+int pt_examples_make(struct pt_examples *examples, const struct pt_record *record, struct pt_words *words,
+                     bool *record_is_bad, struct pt_error *err)
+{
+    enum kind kind = KIND_UNKNOWN;
+    words->n = 0;
+    *record_is_bad = false;
+    if (!settle_kind(examples, record, &kind, err)) {
+        if (examples->kind == KIND_UNKNOWN && prepare(examples, kind, err))
+            return (int)err->status;
+        examples->kind = kind;
+        if (!make_of_kind(examples, record, words, err))
+            return PT_OK;
+    }
+    *record_is_bad = err->status == PT_BAD_INPUT;
+    return (int)err->status;
 }
 
 int pt_examples_describe(const struct pt_examples *examples, struct pt_stream_head *head,

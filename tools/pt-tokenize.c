@@ -1,0 +1,322 @@
+/*
+ * pt-tokenize: records to a token stream of examples, and back.
+ */
+#include "base/memory.h"
+#include "cli/tool.h"
+#include "text/examples.h"
+#include "text/stream_text.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    OPTION_FIELD = PT_OPTION_KEYS,
+    OPTION_TEMPLATE,
+    OPTION_TEMPLATE_FILE,
+    OPTION_TEXT,
+    OPTION_TEXT_FILE,
+    OPTION_EOS,
+    OPTION_DECODE,
+    OPTION_SHOW_TARGETS,
+    OPTION_SKIP_BAD,
+};
+
+struct settings {
+    const char *model, *eos, *template_name, *template_file;
+    struct pt_rename *renames; /* [n_renames], owned */
+    size_t n_renames, capacity;
+    enum pt_record_form form;
+    bool decode, show_targets, skip_bad;
+};
+
+static const struct argp_option option_table[] = {
+    {"model", 'm', "MODEL", 0, "Folder of the model, or its tokenizer file (required)", 0},
+    {"field", OPTION_FIELD, "FIELD=KEY", 0, "Take a field from another key of the records; may be repeated",
+     0},
+    {"template", OPTION_TEMPLATE, "NAME", 0, "Use a built-in template: alpaca-zh, prompt-completion", 0},
+    {"template-file", OPTION_TEMPLATE_FILE, "FILE", 0, "Use the template in a file", 0},
+    {"text", OPTION_TEXT, NULL, 0, "Read plain text, a line an example", 0},
+    {"text-file", OPTION_TEXT_FILE, NULL, 0, "Read plain text, a file an example", 0},
+    {"eos", OPTION_EOS, "STRING", 0, "End-of-sequence token (default: the model's)", 0},
+    {"decode", OPTION_DECODE, NULL, 0, "Turn a token stream back to text", 0},
+    {"show-targets", OPTION_SHOW_TARGETS, NULL, 0, "With --decode: mark the parts that count in the loss", 0},
+    {"skip-bad", OPTION_SKIP_BAD, NULL, 0, "Report and count bad records instead of stopping", 0},
+    {0},
+};
+
+static int add_rename(struct settings *settings, const char *argument, struct pt_error *err)
+{
+    const char *equals = strchr(argument, '=');
+    if (!equals || equals == argument || !equals[1])
+        return pt_fail(err, PT_USAGE, "--field %s: it should read FIELD=KEY", argument);
+    if (pt_reserve(&settings->renames, &settings->capacity, settings->n_renames + 1,
+                   sizeof *settings->renames, err))
+        return (int)err->status;
+    char *field = pt_new_string_n(argument, (size_t)(equals - argument), err),
+         *key = pt_new_string(equals + 1, err);
+    settings->renames[settings->n_renames++] = (struct pt_rename){field, key};
+    return (int)err->status;
+}
+
+static int set_form(struct settings *settings, enum pt_record_form form, struct pt_error *err)
+{
+    if (settings->form != PT_RECORDS_ANY && settings->form != form)
+        return pt_fail(err, PT_USAGE, "--text and --text-file exclude each other");
+    settings->form = form;
+    return PT_OK;
+}
+
+static int set(void *context, int key, const char *argument, struct pt_error *err)
+{
+    struct settings *settings = context;
+    switch (key) {
+    case 'm':
+        settings->model = argument;
+        break;
+    case OPTION_FIELD:
+        return add_rename(settings, argument, err);
+    case OPTION_TEMPLATE:
+        settings->template_name = argument;
+        break;
+    case OPTION_TEMPLATE_FILE:
+        settings->template_file = argument;
+        break;
+    case OPTION_TEXT:
+        return set_form(settings, PT_RECORDS_LINES, err);
+    case OPTION_TEXT_FILE:
+        return set_form(settings, PT_RECORDS_WHOLE, err);
+    case OPTION_EOS:
+        settings->eos = argument;
+        break;
+    case OPTION_DECODE:
+        settings->decode = true;
+        break;
+    case OPTION_SHOW_TARGETS:
+        settings->show_targets = true;
+        break;
+    case OPTION_SKIP_BAD:
+        settings->skip_bad = true;
+        break;
+    }
+    return PT_OK;
+}
+
+/* One run from records to a stream. */
+struct run {
+    const struct settings *settings;
+    const struct pt_common *common;
+    struct pt_examples *examples;
+    struct pt_sink *sink;
+    struct pt_stream_writer *writer; /* NULL until there is an example */
+    struct pt_words words;
+    uint64_t n_written, n_bad;
+};
+
+static int open_writer(struct run *run, struct pt_error *err)
+{
+    struct pt_stream_head head = {.kind = PT_STREAM_EXAMPLES};
+    if (!pt_examples_describe(run->examples, &head, err) &&
+        !pt_stream_head_add_history(&head, "pt-tokenize", run->common->argc, run->common->argv, err))
+        (void)!pt_stream_writer_open(&run->writer, run->sink, &head, err);
+    pt_stream_head_free(&head);
+    return (int)err->status;
+}
+
+static int write_record(struct run *run, const struct pt_records *records, const struct pt_record *record,
+                        bool *is_bad, struct pt_error *err)
+{
+    if (pt_examples_make(run->examples, record, &run->words, is_bad, err))
+        return *is_bad || err->status == PT_MISMATCH ? pt_records_error(records, record, err)
+                                                     : (int)err->status;
+    if (!run->writer && open_writer(run, err))
+        return (int)err->status;
+    run->n_written++;
+    return pt_stream_write_example(run->writer, run->words.data, run->words.n, err);
+}
+
+/* A bad record is reported and forgotten where that is wanted and possible. */
+static int forgive(struct run *run, bool is_bad, struct pt_error *err)
+{
+    if (!is_bad || !run->settings->skip_bad)
+        return (int)err->status;
+    pt_log(PT_LOG_WARNING, "skipped: %s", err->message);
+    *err = (struct pt_error){0};
+    run->n_bad++;
+    return PT_OK;
+}
+
+static int write_file(struct run *run, const char *path, struct pt_error *err)
+{
+    struct pt_records *records;
+    if (pt_records_open(&records, path, run->settings->form, err))
+        return (int)err->status;
+    if (pt_records_are_text(records) && run->settings->form == PT_RECORDS_ANY)
+        pt_log(PT_LOG_NOTE, "%s: plain text, a line an example", pt_records_name(records));
+    for (bool end = false; !end && !err->status;) {
+        struct pt_record record;
+        bool is_bad = false;
+        if (!pt_records_next(records, &record, &end, &is_bad, err) && !end)
+            (void)!write_record(run, records, &record, &is_bad, err);
+        if (err->status)
+            (void)!forgive(run, is_bad, err);
+    }
+    pt_records_close(records);
+    return (int)err->status;
+}
+
+/* A file, or all members of an archive. */
+static int write_argument(struct run *run, const char *argument, struct pt_error *err)
+{
+    char **paths;
+    size_t n;
+    if (pt_source_expand(argument, &paths, &n, err))
+        return (int)err->status;
+    for (size_t i = 0; i < n && !err->status; i++)
+        (void)!write_file(run, paths[i], err);
+    for (size_t i = 0; i < n; i++)
+        free(paths[i]);
+    free(paths);
+    return (int)err->status;
+}
+
+static int write_stream(struct run *run, struct pt_error *err)
+{
+    const struct pt_common *common = run->common;
+    for (size_t i = 0; i < common->n_arguments && !err->status; i++)
+        (void)!write_argument(run, common->arguments[i], err);
+    if (common->n_arguments == 0)
+        (void)!write_file(run, "-", err);
+    if (err->status)
+        return (int)err->status;
+    if (!run->writer)
+        return pt_fail(err, PT_BAD_INPUT, "all %llu records are bad", (unsigned long long)run->n_bad);
+    if (run->n_bad)
+        pt_log(PT_LOG_WARNING, "%llu bad records skipped, %llu examples written",
+               (unsigned long long)run->n_bad, (unsigned long long)run->n_written);
+    return pt_stream_write_end(run->writer, err);
+}
+
+static int load_template(const struct settings *settings, struct pt_template **template, struct pt_error *err)
+{
+    struct pt_source *source;
+    struct pt_buffer text = {0};
+    if (settings->template_name)
+        return pt_template_named(template, settings->template_name, err);
+    if (pt_source_open(&source, settings->template_file, err))
+        return (int)err->status;
+    const char *slash = strrchr(settings->template_file, '/');
+    if (!pt_source_read_all(source, 1 << 20, &text, err))
+        (void)!pt_template_from_text(template, slash ? slash + 1 : settings->template_file,
+                                     text.data ? text.data : "", text.size, err);
+    pt_source_close(source);
+    pt_buffer_free(&text);
+    return (int)err->status;
+}
+
+static int tokenize(const struct settings *settings, const struct pt_common *common, struct pt_error *err)
+{
+    struct run run = {.settings = settings, .common = common};
+    struct pt_template *template = NULL;
+    if ((settings->template_name || settings->template_file) && load_template(settings, &template, err))
+        return (int)err->status;
+    struct pt_example_settings examples = {settings->model, settings->eos, template, settings->renames,
+                                           settings->n_renames};
+    if (!pt_open_binary_output(&run.sink, common, err)) {
+        if (pt_examples_new(&run.examples, &examples, err) || write_stream(&run, err))
+            pt_sink_discard(run.sink);
+        else
+            (void)!pt_sink_commit(run.sink, err);
+    }
+    pt_stream_writer_free(run.writer);
+    pt_examples_free(run.examples);
+    pt_words_free(&run.words);
+    pt_template_free(template);
+    return (int)err->status;
+}
+
+static int check_tokenizer(const struct pt_stream_head *head, const struct pt_tokenizer *tokenizer,
+                           const struct pt_common *common, const char *name, struct pt_error *err)
+{
+    const char *theirs = head->tokenizer.text;
+    struct pt_fingerprint ours = pt_tokenizer_fingerprint(tokenizer);
+    if (!*theirs || strcmp(theirs, ours.text) == 0 || common->ignore_fingerprint)
+        return PT_OK;
+    return pt_fail(err, PT_MISMATCH, "%s: made with the tokenizer %s, but this one is %s", name, theirs,
+                   ours.text);
+}
+
+static int decode_file(const struct settings *settings, const struct pt_common *common,
+                       const struct pt_tokenizer *tokenizer, const char *path, struct pt_sink *sink,
+                       struct pt_error *err)
+{
+    struct pt_source *source;
+    struct pt_stream_reader *reader;
+    if (pt_check_binary_input(path, err) || pt_source_open(&source, path, err))
+        return (int)err->status;
+    if (!pt_stream_reader_open(&reader, source, err)) {
+        if (!check_tokenizer(pt_stream_reader_head(reader), tokenizer, common, pt_source_name(source), err))
+            (void)!pt_stream_text_write(reader, tokenizer, settings->show_targets, sink, err);
+        pt_stream_reader_free(reader);
+    }
+    pt_source_close(source);
+    return (int)err->status;
+}
+
+static int decode(const struct settings *settings, const struct pt_common *common, struct pt_error *err)
+{
+    struct pt_tokenizer *tokenizer;
+    struct pt_sink *sink;
+    if (pt_tokenizer_open(&tokenizer, settings->model, err))
+        return (int)err->status;
+    if (!pt_sink_open(&sink, common->output, err)) {
+        for (size_t i = 0; i < common->n_arguments && !err->status; i++)
+            (void)!decode_file(settings, common, tokenizer, common->arguments[i], sink, err);
+        if (common->n_arguments == 0)
+            (void)!decode_file(settings, common, tokenizer, "-", sink, err);
+        if (err->status)
+            pt_sink_discard(sink);
+        else
+            (void)!pt_sink_commit(sink, err);
+    }
+    pt_tokenizer_close(tokenizer);
+    return (int)err->status;
+}
+
+static int run(void *context, const struct pt_common *common, struct pt_error *err)
+{
+    struct settings *settings = context;
+    if (!settings->model)
+        pt_fail(err, PT_USAGE, "no model: -m MODEL is needed");
+    else if (settings->template_name && settings->template_file)
+        pt_fail(err, PT_USAGE, "--template and --template-file exclude each other");
+    else if (settings->show_targets && !settings->decode)
+        pt_fail(err, PT_USAGE, "--show-targets is for --decode");
+    else
+        (void)!(settings->decode ? decode(settings, common, err) : tokenize(settings, common, err));
+    for (size_t i = 0; i < settings->n_renames; i++) {
+        free(settings->renames[i].field);
+        free(settings->renames[i].key);
+    }
+    free(settings->renames);
+    return (int)err->status;
+}
+
+int main(int argc, char **argv)
+{
+    struct settings settings = {0};
+    const struct pt_tool tool = {
+        .name = "pt-tokenize",
+        .synopsis = "[FILE...]",
+        .most_arguments = PT_ANY_NUMBER,
+        .summary = "Turns records (JSON, JSON Lines, plain text) into a token stream of examples.\v"
+                   "Examples:\n"
+                   "  pt-tokenize -m MODEL data.json | pt-pack > updates.stream\n"
+                   "  pt-tokenize -m MODEL --decode --show-targets examples.stream",
+        .uses = PT_USES_FINGERPRINT,
+        .options = option_table,
+        .settings = &settings,
+        .set = set,
+        .run = run,
+    };
+    return pt_tool_main(&tool, argc, argv);
+}
