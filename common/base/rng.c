@@ -1,7 +1,10 @@
 /*
  * MT19937 (Matsumoto and Nishimura, 1998) and PyTorch's ways of making numbers out of its words. All
- * arithmetic is written out, so that the same seed gives the same values on every machine; PyTorch's
- * vectorised normals differ from these in the last bits.
+ * arithmetic is written out, so that the same seed gives the same values on every machine. PyTorch makes
+ * long runs of normals with AVX2 code after the Cephes library's logf, sinf and cosf, in which the compiler
+ * fuses products and sums (ATen/native/cpu/avx_mathfun.h); the same steps in the same order, fused in the
+ * same places, give the same bits here. No product below is left to be fused or not: each is exact, an
+ * operand of another product or of fmaf, or the result.
  */
 #include "base/rng.h"
 
@@ -107,14 +110,53 @@ static float next_normal(struct pt_rng *rng)
     return (float)(radius * cos(angle));
 }
 
-/* Turns 16 uniform values into 16 normal ones: value j and value j + 8 make a pair. */
+/* The natural logarithm of a positive normal number. */
+static float log_of(float x)
+{
+    static const float factors[] = {7.0376836292e-2F,  -1.1514610310e-1F, 1.1676998740e-1F,
+                                    -1.2420140846e-1F, 1.4249322787e-1F,  -1.6668057665e-1F,
+                                    2.0000714765e-1F,  -2.4999993993e-1F, 3.3333331174e-1F};
+    int exponent;
+    x = frexpf(x, &exponent);
+    bool below = x < 0.707106781186547524F; /* the square root of a half */
+    x = below ? x - 1 + x : x - 1;
+    float power = (float)(below ? exponent - 1 : exponent);
+    float square = x * x, y = factors[0];
+    for (size_t i = 1; i < sizeof factors / sizeof *factors; i++)
+        y = fmaf(y, x, factors[i]);
+    y = fmaf(y * x, square, power * -2.12194440e-4F); /* the logarithm of 2 comes in two parts */
+    y = fmaf(-square, 0.5F, y);
+    return fmaf(power, 0.693359375F, x + y);
+}
+
+/* Sine and cosine of an angle between 0 and 2 pi: within an eighth of the circle, then by symmetry. */
+static void sine_and_cosine(float angle, float *sine, float *cosine)
+{
+    int eighth = ((int)(angle * 1.27323954473516F) + 1) & ~1;
+    float turn = (float)eighth;
+    float x = fmaf(turn, -0.78515625F, angle); /* a quarter of pi in three parts */
+    x = fmaf(turn, -2.4187564849853515625e-4F, x);
+    x = fmaf(turn, -3.77489497744594108e-8F, x);
+    float square = x * x;
+    float c = fmaf(2.443315711809948e-5F, square, -1.388731625493765e-3F);
+    c = fmaf(c, square, 4.166664568298827e-2F);
+    c = 1 + fmaf(c * square, square, -0.5F * square);
+    float s = fmaf(-1.9515295891e-4F, square, 8.3321608736e-3F);
+    s = fmaf(s, square, -1.6666654611e-1F);
+    s = fmaf(s * square, x, x);
+    bool across = eighth & 2;
+    *sine = eighth & 4 ? -(across ? c : s) : across ? c : s;
+    *cosine = (eighth + 2) & 4 ? -(across ? s : c) : across ? s : c;
+}
+
+/* Turns 16 uniform values into 16 normal ones (Box and Muller): value j and value j + 8 make a pair. */
 static void normal_block(float *values)
 {
     for (int j = 0; j < NORMAL_BLOCK / 2; j++) {
-        double radius = sqrt(-2 * log(1 - (double)values[j]));
-        double angle = 2 * M_PI * (double)values[j + NORMAL_BLOCK / 2];
-        values[j] = (float)(radius * cos(angle));
-        values[j + NORMAL_BLOCK / 2] = (float)(radius * sin(angle));
+        float radius = sqrtf(-2 * log_of(1 - values[j])), sine, cosine;
+        sine_and_cosine((float)(2 * M_PI) * values[j + NORMAL_BLOCK / 2], &sine, &cosine);
+        values[j] = radius * cosine;
+        values[j + NORMAL_BLOCK / 2] = radius * sine;
     }
 }
 

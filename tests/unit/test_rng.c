@@ -7,6 +7,7 @@
 #include "base/rng.h"
 
 #include <math.h>
+#include <string.h>
 
 static void words_follow_the_reference_generator(void **state)
 {
@@ -110,11 +111,10 @@ static void a_permutation_of_nothing_draws_nothing(void **state)
     assert_int_equal(pt_rng_u32(&rng), 1608637542);
 }
 
-/* PyTorch computes these in f32 vector code: some units in the last place of values below 4. */
-static void assert_near(const float *values, const double *expected, size_t n)
+static void assert_equal(const float *values, const double *expected, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        if (fabs((double)values[i] - expected[i]) > 1e-6)
+        if ((double)values[i] != expected[i])
             fail_msg("normal %zu is %.9g, not %.9g", i, (double)values[i], expected[i]);
 }
 
@@ -136,10 +136,29 @@ static void long_normals_equal_randn(void **state)
     struct pt_rng rng;
     pt_rng_seed(&rng, 42);
     pt_rng_normal(&rng, 16, values);
-    assert_near(values, sixteen, 16);
+    assert_equal(values, sixteen, 16);
     pt_rng_seed(&rng, 42);
     pt_rng_normal(&rng, 20, values);
-    assert_near(values, twenty, 20);
+    assert_equal(values, twenty, 20);
+}
+
+/* torch.manual_seed(5); int(torch.randn(100000).numpy().view("u4").astype("u8").sum()) */
+static void many_normals_have_the_bits_of_randn(void **state)
+{
+    (void)state;
+    enum { N = 100000 };
+    float *values = malloc(N * sizeof *values);
+    struct pt_rng rng;
+    uint64_t sum = 0;
+    pt_rng_seed(&rng, 5);
+    pt_rng_normal(&rng, N, values);
+    for (size_t i = 0; i < N; i++) {
+        uint32_t bits;
+        memcpy(&bits, &values[i], sizeof bits);
+        sum += bits;
+    }
+    assert_true(sum == 213241803177327);
+    free(values);
 }
 
 static void short_normals_equal_randn_and_keep_the_spare_one(void **state)
@@ -154,12 +173,12 @@ static void short_normals_equal_randn_and_keep_the_spare_one(void **state)
     struct pt_rng rng;
     pt_rng_seed(&rng, 42);
     pt_rng_normal(&rng, 15, values);
-    assert_near(values, fifteen, 15);
+    assert_equal(values, fifteen, 15);
     pt_rng_seed(&rng, 42);
     pt_rng_normal(&rng, 5, values);
     pt_rng_normal(&rng, 4,
                   values + 5); /* torch.randn(5), torch.randn(4): the sixth value was drawn with the fifth */
-    assert_near(values, fifteen, 9);
+    assert_equal(values, fifteen, 9);
 }
 
 int main(void)
@@ -171,6 +190,7 @@ int main(void)
         cmocka_unit_test(permutations_equal_randperm),
         cmocka_unit_test(a_permutation_of_nothing_draws_nothing),
         cmocka_unit_test(long_normals_equal_randn),
+        cmocka_unit_test(many_normals_have_the_bits_of_randn),
         cmocka_unit_test(short_normals_equal_randn_and_keep_the_spare_one),
     };
     return cmocka_run_group_tests_name("rng", tests, NULL, NULL);
