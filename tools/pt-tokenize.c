@@ -123,11 +123,10 @@ static int open_writer(struct run *run, struct pt_error *err)
 }
 
 static int write_record(struct run *run, const struct pt_records *records, const struct pt_record *record,
-                        bool *is_bad, struct pt_error *err)
+                        bool *about_record, struct pt_error *err)
 {
-    if (pt_examples_make(run->examples, record, &run->words, is_bad, err))
-        return *is_bad || err->status == PT_MISMATCH ? pt_records_error(records, record, err)
-                                                     : (int)err->status;
+    if (pt_examples_make(run->examples, record, &run->words, about_record, err))
+        return *about_record ? pt_records_error(records, record, err) : (int)err->status;
     if (!run->writer && open_writer(run, err))
         return (int)err->status;
     run->n_written++;
@@ -135,9 +134,9 @@ static int write_record(struct run *run, const struct pt_records *records, const
 }
 
 /* A bad record is reported and forgotten where that is wanted and possible. */
-static int forgive(struct run *run, bool is_bad, struct pt_error *err)
+static int forgive(struct run *run, bool about_record, struct pt_error *err)
 {
-    if (!is_bad || !run->settings->skip_bad)
+    if (!about_record || err->status != PT_BAD_INPUT || !run->settings->skip_bad)
         return (int)err->status;
     pt_log(PT_LOG_WARNING, "skipped: %s", err->message);
     *err = (struct pt_error){0};
@@ -154,11 +153,11 @@ static int write_file(struct run *run, const char *path, struct pt_error *err)
         pt_log(PT_LOG_NOTE, "%s: plain text, a line an example", pt_records_name(records));
     for (bool end = false; !end && !err->status;) {
         struct pt_record record;
-        bool is_bad = false;
-        if (!pt_records_next(records, &record, &end, &is_bad, err) && !end)
-            (void)!write_record(run, records, &record, &is_bad, err);
+        bool about_record = false;
+        if (!pt_records_next(records, &record, &end, &about_record, err) && !end)
+            (void)!write_record(run, records, &record, &about_record, err);
         if (err->status)
-            (void)!forgive(run, is_bad, err);
+            (void)!forgive(run, about_record, err);
     }
     pt_records_close(records);
     return (int)err->status;

@@ -153,17 +153,18 @@ static bool next_token(struct pt_token_cut *cut, struct pt_stretch *found)
         }
         const struct pt_added_token *token = &cut->tokens[index];
         at = end;
-        /* White space that the token before it took does not begin another. */
-        if (begin < cut->done)
-            continue;
         if (token->single_word && word_touches(cut, begin, end))
             continue;
         cut->searched = end;
         if (token->lstrip)
             begin = white_space_until(cut, begin);
-        begin = begin < cut->done ? cut->done : begin;
+        /* A token that takes white space to its left takes only what the one before it has left. */
+        if (token->lstrip && begin < cut->done)
+            begin = cut->done;
         if (token->rstrip)
             end = white_space_from(cut, end);
+        if (begin >= end)
+            continue;
         *found = (struct pt_stretch){begin, end, index};
         return true;
     }

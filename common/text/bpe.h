@@ -10,13 +10,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* The ids below it have a table of their own: those of single bytes, and of the commonest merges. */
+enum { PT_SMALL_IDS = 512 };
+
 struct pt_merges {
     struct pt_merge {
-        uint64_t pair; /* left id << 32 | right id; UINT64_MAX: free */
-        uint32_t rank, merged;
-    } * slots; /* [n_slots], owned, a power of two */
+        uint64_t pair;  /* left id << 32 | right id; UINT64_MAX: free */
+        uint64_t value; /* rank << 32 | merged id; UINT64_MAX: no merge */
+    } * slots;          /* [n_slots], owned, a power of two */
     size_t n_slots;
-    unsigned shift; /* 64 - log2(n_slots) */
+    unsigned shift;  /* 64 - log2(n_slots) */
+    uint64_t *small; /* [PT_SMALL_IDS, PT_SMALL_IDS] values, owned */
 };
 
 /* Room for n merges. */
@@ -28,9 +32,10 @@ void pt_merges_add(struct pt_merges *merges, uint32_t left, uint32_t right, uint
 
 /* Working space of one thread. Starts zeroed. */
 struct pt_bpe_scratch {
-    uint32_t *rank, *merged, *next, *previous; /* [capacity], owned, in one allocation that begins at rank */
-    size_t capacity;
-    uint64_t *heap;
+    uint64_t *value;           /* [capacity], owned: the merge of each symbol with the next one */
+    uint32_t *next, *previous; /* [capacity], owned */
+    size_t value_capacity, next_capacity, previous_capacity;
+    uint64_t *heap; /* [heap_capacity], owned: rank << 32 | position */
     size_t heap_capacity;
 };
 void pt_bpe_scratch_free(struct pt_bpe_scratch *scratch);

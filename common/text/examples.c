@@ -10,6 +10,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum kind { KIND_UNKNOWN, KIND_TEXT, KIND_ALPACA, KIND_PROMPT, KIND_TEMPLATE, KIND_IDS };
 static const char *const kind_names[] = {
@@ -30,6 +31,9 @@ struct pt_examples {
 int pt_examples_new(struct pt_examples **out, const struct pt_example_settings *settings,
                     struct pt_error *err)
 {
+    struct stat status;
+    if (stat(settings->model, &status) != 0)
+        return pt_fail_errno(err, "%s", settings->model);
     struct pt_examples *examples = pt_new_array(1, sizeof *examples, err);
     if (!examples)
         return (int)err->status;
@@ -201,11 +205,11 @@ static int settle_kind(struct pt_examples *examples, const struct pt_record *rec
 }
 
 int pt_examples_make(struct pt_examples *examples, const struct pt_record *record, struct pt_words *words,
-                     bool *record_is_bad, struct pt_error *err)
+                     bool *about_record, struct pt_error *err)
 {
     enum kind kind = KIND_UNKNOWN;
     words->n = 0;
-    *record_is_bad = false;
+    *about_record = false;
     if (!settle_kind(examples, record, &kind, err)) {
         if (examples->kind == KIND_UNKNOWN && prepare(examples, kind, err))
             return (int)err->status;
@@ -213,7 +217,7 @@ int pt_examples_make(struct pt_examples *examples, const struct pt_record *recor
         if (!make_of_kind(examples, record, words, err))
             return PT_OK;
     }
-    *record_is_bad = err->status == PT_BAD_INPUT;
+    *about_record = true;
     return (int)err->status;
 }
 

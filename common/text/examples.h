@@ -24,17 +24,18 @@ struct pt_example_settings {
 };
 
 struct pt_examples;
+/* PT_FAILED where the model does not exist; it is opened later. */
 int pt_examples_new(struct pt_examples **examples, const struct pt_example_settings *settings,
                     struct pt_error *err) PT_MUST_USE;
 void pt_examples_free(struct pt_examples *examples);
 
 /*
- * Sets `words` to the example of a record. PT_BAD_INPUT with the reason for a bad record (missing, null or
- * wrong fields, ids out of range, another kind than the first one's): *record_is_bad = true then, and the
- * next one may be tried. PT_MISMATCH for what is not supported.
+ * Sets `words` to the example of a record. *about_record = true where a failure is this record's, so that the
+ * next one may be tried: PT_BAD_INPUT for missing, null or wrong fields, ids out of range, another kind than
+ * the first one's; PT_MISMATCH for chat messages, which are not supported.
  */
 int pt_examples_make(struct pt_examples *examples, const struct pt_record *record, struct pt_words *words,
-                     bool *record_is_bad, struct pt_error *err) PT_MUST_USE;
+                     bool *about_record, struct pt_error *err) PT_MUST_USE;
 
 /* Fills tokenizer, vocab_size, eos_id and template of a stream's head; only after a record was made. */
 int pt_examples_describe(const struct pt_examples *examples, struct pt_stream_head *head,

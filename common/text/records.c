@@ -115,7 +115,7 @@ static int parse_record(struct pt_records *records, const struct pt_json_record 
         return pt_fail(err, PT_BAD_INPUT, "byte %llu of the file: not UTF-8",
                        (unsigned long long)(found->offset + valid));
     }
-    records->object = json_loadb(found->text, found->n, JSON_REJECT_DUPLICATES, &error);
+    records->object = json_loadb(found->text, found->n, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
     if (records->object)
         return json_is_object(records->object) ? PT_OK : pt_fail(err, PT_BAD_INPUT, "it is not an object");
     *line += error.line > 0 ? (uint64_t)error.line - 1 : 0;

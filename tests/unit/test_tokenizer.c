@@ -1,0 +1,312 @@
+/*
+ * Ids and texts equal those of Hugging Face tokenizers and of sentencepiece (tests/data/tokenizer-vectors),
+ * and what a tokenizer.json asks for beyond that is refused by name.
+ */
+#include "files.h"
+#include "support.h"
+
+#include "fmt/json.h"
+#include "text/tokenizer.h"
+
+static struct pt_tokenizer *open_or_fail(const char *path)
+{
+    struct pt_error err = {0};
+    struct pt_tokenizer *tokenizer;
+    if (pt_tokenizer_open(&tokenizer, path, &err))
+        fail_msg("%s", err.message);
+    return tokenizer;
+}
+
+static void decode_one_by_one(const struct pt_tokenizer *tokenizer, const struct pt_words *ids,
+                              struct pt_buffer *text)
+{
+    struct pt_error err = {0};
+    struct pt_decoder *decoder;
+    assert_int_equal(pt_decoder_new(&decoder, tokenizer, false, &err), 0);
+    for (size_t i = 0; i < ids->n; i++)
+        assert_int_equal(pt_decoder_push(decoder, ids->data[i], text, &err), 0);
+    assert_int_equal(pt_decoder_finish(decoder, text, &err), 0);
+    pt_decoder_free(decoder);
+}
+
+static void check_case(const struct pt_tokenizer *tokenizer, struct pt_encoder *encoder, const json_t *vector,
+                       size_t number)
+{
+    struct pt_error err = {0};
+    struct pt_words ids = {0};
+    struct pt_buffer text = {0};
+    const json_t *input = json_object_get(vector, "text"), *expected = json_object_get(vector, "ids");
+    const json_t *decoded = json_object_get(vector, "decoded");
+    if (pt_encode(encoder, json_string_value(input), json_string_length(input), true, &ids, &err))
+        fail_msg("%s", err.message);
+    if (ids.n != json_array_size(expected))
+        fail_msg("%s: case %zu: %zu ids in place of %zu", pt_tokenizer_kind(tokenizer), number, ids.n,
+                 json_array_size(expected));
+    for (size_t i = 0; i < ids.n; i++)
+        if (ids.data[i] != json_integer_value(json_array_get(expected, i)))
+            fail_msg("case %zu: id %zu is %u", number, i, ids.data[i]);
+    assert_int_equal(pt_buffer_append(&text, "", 0, &err), 0);
+    decode_one_by_one(tokenizer, &ids, &text);
+    assert_int_equal(text.size, json_string_length(decoded));
+    assert_memory_equal(text.data, json_string_value(decoded), text.size);
+    pt_buffer_free(&text);
+    pt_words_free(&ids);
+}
+
+static void check_vectors(const char *name)
+{
+    struct pt_error err = {0};
+    struct pt_encoder *encoder;
+    json_t *vectors = json_load_file(name, JSON_ALLOW_NUL, NULL);
+    assert_non_null(vectors);
+    char path[256];
+    snprintf(path, sizeof path, "tests/data/%s", json_string_value(json_object_get(vectors, "tokenizer")));
+    struct pt_tokenizer *tokenizer = open_or_fail(path);
+    assert_int_equal(pt_encoder_new(&encoder, tokenizer, &err), 0);
+    const json_t *cases = json_object_get(vectors, "cases");
+    assert_true(json_array_size(cases) > 20);
+    /* Twice: the second time many pieces come from the cache. */
+    for (int round = 0; round < 2; round++)
+        for (size_t i = 0; i < json_array_size(cases); i++)
+            check_case(tokenizer, encoder, json_array_get(cases, i), i);
+    pt_encoder_free(encoder);
+    pt_tokenizer_close(tokenizer);
+    json_decref(vectors);
+}
+
+static void test_vectors(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"gpt2",
+                                        "small",
+                                        "added-tokens",
+                                        "tiny-bloom",
+                                        "llama3-form",
+                                        "sentencepiece-bytes",
+                                        "sentencepiece-no-bos"};
+    for (size_t i = 0; i < N_OF(names); i++) {
+        char path[256];
+        snprintf(path, sizeof path, "tests/data/tokenizer-vectors/%s.json", names[i]);
+        check_vectors(path);
+    }
+}
+
+static void test_vocabulary(void **state)
+{
+    (void)state;
+    struct pt_tokenizer *tokenizer = open_or_fail("tests/data/tiny-bloom");
+    uint32_t id;
+    assert_int_equal(pt_tokenizer_vocab_size(tokenizer), 1024);
+    assert_true(pt_tokenizer_id(tokenizer, "</s>", &id));
+    assert_int_equal(id, 2);
+    assert_false(pt_tokenizer_id(tokenizer, "nothing like this", &id));
+    assert_string_equal(pt_tokenizer_token(tokenizer, 3), "<pad>");
+    assert_null(pt_tokenizer_token(tokenizer, 1024));
+    assert_string_equal(pt_tokenizer_kind(tokenizer), "byte-level BPE");
+    pt_tokenizer_close(tokenizer);
+}
+
+static void test_end_of_sequence(void **state)
+{
+    (void)state;
+    struct pt_error err = {0};
+    uint32_t id;
+    struct pt_tokenizer *tokenizer = open_or_fail("tests/data/tiny-bloom");
+    assert_int_equal(pt_tokenizer_eos(tokenizer, NULL, &id, &err), 0);
+    assert_int_equal(id, 2);
+    assert_int_equal(pt_tokenizer_eos(tokenizer, "<pad>", &id, &err), 0);
+    assert_int_equal(id, 3);
+    assert_int_equal(pt_tokenizer_eos(tokenizer, "<nope>", &id, &err), PT_MISMATCH);
+    pt_tokenizer_close(tokenizer);
+    /* A tokenizer alone: the usual names. */
+    err = (struct pt_error){0};
+    tokenizer = open_or_fail("tests/data/tokenizers/gpt2-part.json");
+    assert_int_equal(pt_tokenizer_eos(tokenizer, NULL, &id, &err), 0);
+    assert_int_equal(id, 50256);
+    pt_tokenizer_close(tokenizer);
+    tokenizer = open_or_fail("tests/data/tokenizers/llama3-form.json");
+    assert_int_equal(pt_tokenizer_eos(tokenizer, NULL, &id, &err), PT_MISMATCH);
+    pt_tokenizer_close(tokenizer);
+}
+
+static void test_sentencepiece_begin_of_sequence(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *config;
+        size_t n_front;
+    } cases[] = {{"{}", 1}, {"{\"add_bos_token\": true}", 1}, {"{\"add_bos_token\": false}", 0}};
+    size_t n;
+    char *model = read_file("tests/data/tokenizers/sentencepiece-bytes.model", &n);
+    write_file(in_scratch("tokenizer.model"), model, n);
+    free(model);
+    for (size_t i = 0; i < N_OF(cases); i++) {
+        struct pt_error err = {0};
+        struct pt_encoder *encoder;
+        struct pt_words ids = {0};
+        write_file(in_scratch("tokenizer_config.json"), cases[i].config, strlen(cases[i].config));
+        struct pt_tokenizer *tokenizer = open_or_fail(scratch);
+        assert_int_equal(pt_encoder_new(&encoder, tokenizer, &err), 0);
+        assert_int_equal(pt_encode_front(encoder, &ids, &err), 0);
+        assert_int_equal(ids.n, cases[i].n_front);
+        pt_words_free(&ids);
+        pt_encoder_free(encoder);
+        pt_tokenizer_close(tokenizer);
+    }
+}
+
+static void test_invalid_text(void **state)
+{
+    (void)state;
+    static const char *const paths[] = {"tests/data/tiny-bloom",
+                                        "tests/data/tokenizers/sentencepiece-bytes.model"};
+    for (size_t i = 0; i < N_OF(paths); i++) {
+        struct pt_error err = {0};
+        struct pt_encoder *encoder;
+        struct pt_words ids = {0};
+        struct pt_tokenizer *tokenizer = open_or_fail(paths[i]);
+        assert_int_equal(pt_encoder_new(&encoder, tokenizer, &err), 0);
+        assert_int_equal(pt_encode(encoder, "ab\xff", 3, false, &ids, &err), PT_BAD_INPUT);
+        assert_string_equal(err.message, "byte 2: not UTF-8");
+        pt_words_free(&ids);
+        pt_encoder_free(encoder);
+        pt_tokenizer_close(tokenizer);
+    }
+}
+
+static void test_decoding_holds_back_and_replaces(void **state)
+{
+    (void)state;
+    struct pt_error err = {0};
+    struct pt_decoder *decoder;
+    struct pt_buffer text = {0};
+    struct pt_tokenizer *tokenizer = open_or_fail("tests/data/tokenizers/llama3-form.json");
+    uint32_t e4, bd, a0, a;
+    assert_true(pt_tokenizer_id(tokenizer, "ä", &e4) && pt_tokenizer_id(tokenizer, "½", &bd) &&
+                pt_tokenizer_id(tokenizer, "ł", &a0) && pt_tokenizer_id(tokenizer, "a", &a));
+    assert_int_equal(pt_decoder_new(&decoder, tokenizer, false, &err), 0);
+    /* E4 BD A0 is one character: nothing comes before its last byte. */
+    assert_int_equal(pt_decoder_push(decoder, e4, &text, &err), 0);
+    assert_int_equal(pt_decoder_push(decoder, bd, &text, &err), 0);
+    assert_int_equal(text.size, 0);
+    assert_int_equal(pt_decoder_push(decoder, a0, &text, &err), 0);
+    assert_string_equal(text.data, "你");
+    /* E4 BD and then a letter: one replacement for the broken part. */
+    assert_int_equal(pt_decoder_push(decoder, e4, &text, &err), 0);
+    assert_int_equal(pt_decoder_push(decoder, bd, &text, &err), 0);
+    assert_int_equal(pt_decoder_push(decoder, a, &text, &err), 0);
+    assert_int_equal(pt_decoder_push(decoder, bd, &text, &err), 0);
+    assert_int_equal(pt_decoder_push(decoder, e4, &text, &err), 0);
+    assert_int_equal(pt_decoder_finish(decoder, &text, &err), 0);
+    assert_string_equal(text.data, "你\xef\xbf\xbd"
+                                   "a\xef\xbf\xbd\xef\xbf\xbd");
+    assert_int_equal(pt_decoder_push(decoder, 1000000, &text, &err), PT_MISMATCH);
+    pt_buffer_free(&text);
+    pt_decoder_free(decoder);
+    pt_tokenizer_close(tokenizer);
+}
+
+#define BEGIN "{\"version\":\"1.0\","
+#define BYTE_LEVEL "\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"use_regex\":true}"
+#define DECODER "\"decoder\":{\"type\":\"ByteLevel\"}"
+#define MODEL "\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":1,\"ab\":2},\"merges\":[\"a b\"]}"
+
+static void check_refusal(const char *text, enum pt_status status, const char *reason)
+{
+    struct pt_error err = {0};
+    struct pt_tokenizer *tokenizer;
+    const char *path = in_scratch("tokenizer.json");
+    write_file(path, text, strlen(text));
+    if (pt_tokenizer_open(&tokenizer, path, &err) == PT_OK)
+        fail_msg("accepted: %s", text);
+    if (err.status != status || !strstr(err.message, reason))
+        fail_msg("expected \"%s\": %d %s", reason, (int)err.status, err.message);
+}
+
+static void test_malformed(void **state)
+{
+    (void)state;
+    check_refusal("", PT_BAD_INPUT, "empty");
+    check_refusal("{", PT_BAD_INPUT, "tokenizer.json");
+    check_refusal("{\"model\": \xff}", PT_BAD_INPUT, "byte 10: not UTF-8");
+    check_refusal("version https://git-lfs.github.com/spec/v1\n", PT_BAD_INPUT, "LFS");
+    check_refusal(BEGIN BYTE_LEVEL "," DECODER "}", PT_BAD_INPUT, "no model");
+    check_refusal(BEGIN BYTE_LEVEL "," DECODER
+                                   ",\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"a\":1},\"merges\":[]}}",
+                  PT_BAD_INPUT, "twice");
+    check_refusal(BEGIN BYTE_LEVEL "," DECODER
+                                   ",\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":0},\"merges\":[]}}",
+                  PT_BAD_INPUT, "id 0");
+    check_refusal(BEGIN BYTE_LEVEL "," DECODER
+                                   ",\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":-1},\"merges\":[]}}",
+                  PT_BAD_INPUT, "malformed");
+    check_refusal(BEGIN BYTE_LEVEL "," DECODER
+                                   ",\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":99999999},\"merges\":[]}}",
+                  PT_BAD_INPUT, "beyond");
+    check_refusal(BEGIN BYTE_LEVEL "," DECODER
+                                   ",\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[\"a b\"]}}",
+                  PT_BAD_INPUT, "merge 0");
+    check_refusal(BEGIN BYTE_LEVEL "," DECODER
+                                   ",\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[\"a\"]}}",
+                  PT_BAD_INPUT, "merge 0");
+    check_refusal(BEGIN BYTE_LEVEL "," DECODER "," MODEL "," MODEL "}", PT_BAD_INPUT, "");
+    check_refusal(BEGIN BYTE_LEVEL "," DECODER "," MODEL ",\"added_tokens\":[{\"id\":3,\"content\":\"x\"}]}",
+                  PT_BAD_INPUT, "missing");
+}
+
+static void test_unsupported(void **state)
+{
+    (void)state;
+    static const char *const flags =
+        "\"single_word\":false,\"lstrip\":false,\"rstrip\":false,\"normalized\":false,\"special\":true}]}";
+    char text[1024];
+    check_refusal(BEGIN BYTE_LEVEL "," DECODER ",\"model\":{\"type\":\"WordPiece\",\"vocab\":{}}}",
+                  PT_MISMATCH, "WordPiece");
+    check_refusal(BEGIN BYTE_LEVEL
+                  "," DECODER ",\"model\":{\"type\":\"BPE\",\"dropout\":0.1,\"vocab\":{},\"merges\":[]}}",
+                  PT_MISMATCH, "dropout");
+    check_refusal(BEGIN BYTE_LEVEL "," DECODER
+                                   ",\"model\":{\"type\":\"BPE\",\"novelty\":1,\"vocab\":{},\"merges\":[]}}",
+                  PT_MISMATCH, "novelty");
+    check_refusal(BEGIN BYTE_LEVEL "," DECODER
+                                   ",\"model\":{\"byte_fallback\":true,\"vocab\":{},\"merges\":[]}}",
+                  PT_MISMATCH, "byte_fallback");
+    check_refusal(BEGIN DECODER "," MODEL "}", PT_MISMATCH, "byte-level");
+    check_refusal(BEGIN BYTE_LEVEL "," MODEL "}", PT_MISMATCH, "decoder");
+    check_refusal(BEGIN BYTE_LEVEL "," DECODER "," MODEL ",\"surprise\":{}}", PT_MISMATCH, "surprise");
+    check_refusal(BEGIN BYTE_LEVEL "," DECODER "," MODEL ",\"normalizer\":{\"type\":\"Lowercase\"}}",
+                  PT_MISMATCH, "Lowercase");
+    check_refusal(BEGIN BYTE_LEVEL "," DECODER "," MODEL ",\"post_processor\":{\"type\":\"BertProcessing\"}}",
+                  PT_MISMATCH, "BertProcessing");
+    check_refusal(BEGIN "\"pre_tokenizer\":{\"type\":\"Metaspace\"}," DECODER "," MODEL "}", PT_MISMATCH,
+                  "Metaspace");
+    check_refusal(BEGIN "\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"[a&&b]\"},"
+                        "\"behavior\":\"Isolated\"}," DECODER "," MODEL "}",
+                  PT_MISMATCH, "intersection");
+    snprintf(text, sizeof text,
+             BEGIN BYTE_LEVEL "," DECODER "," MODEL ",\"added_tokens\":[{\"id\":7,\"content\":\"x\",%s",
+             flags);
+    check_refusal(text, PT_MISMATCH, "would give it 3");
+}
+
+static void test_not_sentencepiece(void **state)
+{
+    (void)state;
+    struct pt_error err = {0};
+    struct pt_tokenizer *tokenizer;
+    write_file(in_scratch("broken.model"), "\x0a\xffnonsense", 10);
+    assert_int_equal(pt_tokenizer_open(&tokenizer, in_scratch("broken.model"), &err), PT_BAD_INPUT);
+    assert_non_null(strstr(err.message, "SentencePiece"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_vectors),           cmocka_unit_test(test_vocabulary),
+        cmocka_unit_test(test_end_of_sequence),   cmocka_unit_test(test_sentencepiece_begin_of_sequence),
+        cmocka_unit_test(test_invalid_text),      cmocka_unit_test(test_decoding_holds_back_and_replaces),
+        cmocka_unit_test(test_malformed),         cmocka_unit_test(test_unsupported),
+        cmocka_unit_test(test_not_sentencepiece),
+    };
+    return cmocka_run_group_tests(tests, make_scratch, remove_scratch);
+}
