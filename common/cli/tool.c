@@ -10,6 +10,7 @@
 #include "cli/messages.h"
 #include "cli/signals.h"
 #include "cli/standard_files.h"
+#include "cli/thread_waiting.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -59,6 +60,8 @@ static void report(const struct pt_tool *tool, const struct pt_error *err)
 
 int pt_tool_main(const struct pt_tool *tool, int argc, char **argv)
 {
+    if (tool->uses & PT_USES_THREADS)
+        pt_thread_waiting_start(argv);
     struct pt_error err = {0};
     struct pt_common common = {.argc = argc, .argv = argv, .output = "-", .math = "auto"};
     enum pt_request request = PT_REQUEST_RUN;
