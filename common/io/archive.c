@@ -31,6 +31,7 @@ struct pt_archive {
     char *name;               /* owned: for messages */
     char *member;             /* owned: the current file's name, NULL in front of the first */
     uint64_t out;             /* bytes given so far, of all files */
+    bool ended;               /* no further file */
     struct pt_error failure;  /* of the source */
     char block[BLOCK_BYTES];
 };
@@ -230,11 +231,29 @@ static int next_header(struct pt_archive *archive, struct archive_entry **entry)
     return result;
 }
 
+/* A tar archive ends before its bytes do: padding follows, and the checksum of a compression around it. */
+static int read_rest(struct pt_archive *archive, struct pt_error *err)
+{
+    size_t got = archive->source ? BLOCK_BYTES : 0;
+    bool is_padding = true;
+    while (got == BLOCK_BYTES) {
+        if (pt_source_read(archive->source, archive->block, BLOCK_BYTES, &got, err))
+            return (int)err->status;
+        for (size_t i = 0; i < got; i++)
+            is_padding = is_padding && !archive->block[i];
+    }
+    if (!is_padding)
+        pt_log(PT_LOG_WARNING, "%s: what follows the end of the archive is left unread", archive->name);
+    return PT_OK;
+}
+
 int pt_archive_next(struct pt_archive *archive, const char **name, struct pt_error *err)
 {
     *name = NULL;
     free(archive->member);
     archive->member = NULL;
+    if (archive->ended)
+        return PT_OK;
     for (int retries = 0; retries < MOST_RETRIES;) {
         struct archive_entry *entry;
         int result = next_header(archive, &entry);
@@ -243,8 +262,9 @@ int pt_archive_next(struct pt_archive *archive, const char **name, struct pt_err
             continue;
         }
         result = settle(archive, result, "finding the next file", err);
-        if (result != ARCHIVE_OK)
-            return (int)err->status;
+        archive->ended = result != ARCHIVE_OK;
+        if (archive->ended)
+            return err->status ? (int)err->status : read_rest(archive, err);
         const char *found = entry_name(entry);
         if (!is_wanted(entry, found))
             continue;
@@ -267,4 +287,63 @@ int pt_archive_read(struct pt_archive *archive, void *bytes, size_t n, size_t *g
     *got = (size_t)result;
     archive->out += *got;
     return archive->source ? PT_OK : pt_check_ratio(archive->name, archive->file_bytes, archive->out, err);
+}
+
+struct names {
+    char **list;
+    size_t n, capacity;
+};
+
+static int append_names(struct names *names, struct pt_archive *archive, struct pt_error *err)
+{
+    for (;;) {
+        const char *name;
+        if (pt_archive_next(archive, &name, err) || !name)
+            return (int)err->status;
+        if (pt_reserve(&names->list, &names->capacity, names->n + 1, sizeof *names->list, err))
+            return (int)err->status;
+        names->list[names->n] = pt_new_string(name, err);
+        if (!names->list[names->n])
+            return (int)err->status;
+        names->n++;
+    }
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static int refuse_twins(const struct names *names, const char *archive, struct pt_error *err)
+{
+    char **sorted = pt_new_array(names->n, sizeof *sorted, err);
+    if (!sorted)
+        return (int)err->status;
+    for (size_t i = 0; i < names->n; i++)
+        sorted[i] = names->list[i];
+    qsort(sorted, names->n, sizeof *sorted, compare_names);
+    for (size_t i = 1; i < names->n; i++)
+        if (!strcmp(sorted[i - 1], sorted[i]))
+            pt_fail(err, PT_BAD_INPUT, "%s: holds two files called '%s'", archive, sorted[i]);
+    free(sorted);
+    return (int)err->status;
+}
+
+int pt_archive_list(struct pt_archive *archive, char ***names, size_t *n, struct pt_error *err)
+{
+    struct names found = {0};
+    if (append_names(&found, archive, err) || refuse_twins(&found, archive->name, err)) {
+        pt_archive_names_free(found.list, found.n);
+        found = (struct names){0};
+    }
+    *names = found.list;
+    *n = found.n;
+    return (int)err->status;
+}
+
+void pt_archive_names_free(char **names, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        free(names[i]);
+    free(names);
 }

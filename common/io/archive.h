@@ -27,6 +27,12 @@ void pt_archive_close(struct pt_archive *archive); /* NULL is allowed */
  * the last one. Folders, links, devices and AppleDouble companions are passed over.
  */
 int pt_archive_next(struct pt_archive *archive, const char **name, struct pt_error *err) PT_MUST_USE;
+/*
+ * The names of all files that are left, in the archive's order, owned by the caller: pt_archive_names_free.
+ * Two of the same name are PT_BAD_INPUT: which one is meant cannot be known.
+ */
+int pt_archive_list(struct pt_archive *archive, char ***names, size_t *n, struct pt_error *err) PT_MUST_USE;
+void pt_archive_names_free(char **names, size_t n);
 /* Up to n bytes of the current file; *got = 0 only at its end. */
 int pt_archive_read(struct pt_archive *archive, void *bytes, size_t n, size_t *got,
                     struct pt_error *err) PT_MUST_USE;

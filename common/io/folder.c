@@ -25,7 +25,7 @@ struct pt_folder {
     char *path; /* owned */
     bool is_archive;
     char **names; /* [n], owned: an archive's regular files */
-    size_t n, capacity;
+    size_t n;
     size_t
         prefix_bytes; /* of the one top-level folder in every name, with its slash; 0 where there is none */
 };
@@ -45,25 +45,6 @@ static size_t shared_prefix(char *const *names, size_t n)
     return length;
 }
 
-static int list_names(struct pt_folder *folder, struct pt_archive *archive, struct pt_error *err)
-{
-    for (;;) {
-        const char *name;
-        if (pt_archive_next(archive, &name, err))
-            return (int)err->status;
-        if (!name)
-            break;
-        if (pt_reserve(&folder->names, &folder->capacity, folder->n + 1, sizeof *folder->names, err))
-            return (int)err->status;
-        folder->names[folder->n] = pt_new_string(name, err);
-        if (!folder->names[folder->n])
-            return (int)err->status;
-        folder->n++;
-    }
-    folder->prefix_bytes = shared_prefix(folder->names, folder->n);
-    return PT_OK;
-}
-
 static int open_at(struct pt_folder *folder, struct pt_error *err)
 {
     struct stat status;
@@ -77,9 +58,11 @@ static int open_at(struct pt_folder *folder, struct pt_error *err)
     if (!archive)
         return pt_fail(err, PT_BAD_INPUT, "%s: is neither a folder nor an archive of one", folder->path);
     folder->is_archive = true;
-    int result = list_names(folder, archive, err);
+    if (!pt_archive_list(archive, &folder->names, &folder->n, err))
+        pt_member_note_sound(folder->path);
+    folder->prefix_bytes = shared_prefix(folder->names, folder->n);
     pt_archive_close(archive);
-    return result;
+    return (int)err->status;
 }
 
 int pt_folder_open(struct pt_folder **folder, const char *path, struct pt_error *err)
@@ -101,9 +84,7 @@ void pt_folder_close(struct pt_folder *folder)
 {
     if (!folder)
         return;
-    for (size_t i = 0; i < folder->n; i++)
-        free(folder->names[i]);
-    free(folder->names);
+    pt_archive_names_free(folder->names, folder->n);
     free(folder->path);
     free(folder);
 }
@@ -146,14 +127,9 @@ static int read_from_disk(const char *path, uint64_t limit, struct pt_buffer *ou
 static int read_from_archive(const struct pt_folder *folder, const char *member, const char *path,
                              uint64_t limit, struct pt_buffer *out, struct pt_error *err)
 {
-    struct pt_archive *archive;
     struct pt_reader reader;
     struct pt_source *source;
-    if (pt_archive_open_path(&archive, folder->path, err))
-        return (int)err->status;
-    if (!archive)
-        return pt_fail(err, PT_BAD_INPUT, "%s: changed while it was read", folder->path);
-    if (pt_member_open(&reader, archive, folder->path, member, err) ||
+    if (pt_member_open(&reader, folder->path, member, err) ||
         pt_source_open_reader(&source, path, reader, err))
         return (int)err->status;
     int result = pt_source_read_all(source, limit, out, err);

@@ -3,9 +3,15 @@
  * on the way, told by content. Archives are tar (compressed or not) and zip.
  *
  * A path is: "-" for standard input; a file; an archive that holds exactly one regular file; or
- * "ARCHIVE:MEMBER" where ARCHIVE exists and "ARCHIVE:MEMBER" does not. Errors are sticky: once a read fails
+ * "ARCHIVE:MEMBER" where ARCHIVE exists and "ARCHIVE:MEMBER" does not. Standard input and pipes may be tar
+ * archives, but not zip. A file in an archive may be compressed; an archive in an archive is just bytes.
+ *
+ * What is missing or cannot be read is PT_FAILED with the system's reason. A folder, damaged or truncated
+ * compression, an archive without the file that was asked for or with more than one where one is expected are
+ * PT_BAD_INPUT; an encrypted member, and zip from a pipe, PT_MISMATCH. Errors are sticky: once a read fails
  * all later ones fail with the same message. Decompressed output beyond a ratio of 1000:1 once past 1 GiB is
- * refused.
+ * refused (PT_BAD_INPUT). Checksums of compressed data are verified, at the latest with the last byte: what
+ * was read before its end is not to be trusted yet.
  */
 #ifndef PT_IO_SOURCE_H
 #define PT_IO_SOURCE_H

@@ -56,10 +56,15 @@ static int open_descriptor(struct file *file, const char *path, struct pt_error 
     return PT_OK;
 }
 
+static const char *name_of(const char *path)
+{
+    return strcmp(path, "-") ? path : "standard input";
+}
+
 /* The bytes of the file as they are. */
 static int open_file(struct pt_source **source, const char *path, struct pt_error *err)
 {
-    const char *name = strcmp(path, "-") ? path : "standard input";
+    const char *name = name_of(path);
     struct file *file = pt_new_array(1, sizeof *file, err);
     if (!file)
         return (int)err->status;
@@ -187,21 +192,31 @@ int pt_archive_open_path(struct pt_archive **archive, const char *path, struct p
     return (int)err->status;
 }
 
+/* A reader of the file that is meant inside an archive, else none (reader->read is NULL) and the file itself
+ * in *source. */
+static int open_inside(struct pt_reader *reader, struct pt_source **source, const char *path,
+                       const char *member, struct pt_error *err)
+{
+    struct pt_archive *archive;
+    *reader = (struct pt_reader){0};
+    if (member)
+        return pt_member_open(reader, path, member, err);
+    if (open_file(source, path, err) || open_archive(&archive, source, path, err))
+        return (int)err->status;
+    return archive ? pt_member_open_only(reader, archive, name_of(path), err) : PT_OK;
+}
+
 /* Opens `member` of the archive at `path`; without one the file itself, or an archive's only file. */
 static int open_layers(struct pt_source **source, const char *path, const char *member, const char *name,
                        struct pt_error *err)
 {
-    struct pt_archive *archive;
     struct pt_reader reader;
     enum layer layer;
-    if (open_file(source, path, err) || open_archive(&archive, source, path, err))
+    if (open_inside(&reader, source, path, member, err))
         return (int)err->status;
-    if (!archive && member)
-        return pt_fail(err, PT_BAD_INPUT, "%s: is no archive that could hold '%s'", path, member);
-    if (!archive)
+    if (!reader.read)
         return PT_OK;
-    if (pt_member_open(&reader, archive, path, member, err) ||
-        pt_source_open_reader(source, name, reader, err))
+    if (pt_source_open_reader(source, name, reader, err))
         return (int)err->status;
     return undo_compression(source, &layer, err);
 }
@@ -229,7 +244,7 @@ int pt_source_open(struct pt_source **source, const char *path, struct pt_error 
     char *file = pt_new_string_n(path, member ? member - 1 : strlen(path), err);
     if (!file)
         return (int)err->status;
-    const char *name = strcmp(path, "-") ? path : "standard input";
+    const char *name = name_of(path);
     if (open_layers(source, file, member ? path + member : NULL, name, err)) {
         pt_source_close(*source);
         *source = NULL;
@@ -238,66 +253,67 @@ int pt_source_open(struct pt_source **source, const char *path, struct pt_error 
     return (int)err->status;
 }
 
-struct paths {
-    char **list;
-    size_t n, capacity;
-};
-
-static int add_path(struct paths *paths, char *path, struct pt_error *err)
+/* Puts "ARCHIVE:" in front of each name. */
+static int add_archive(char **names, size_t n, const char *path, struct pt_error *err)
 {
-    if (!path || pt_reserve(&paths->list, &paths->capacity, paths->n + 1, sizeof *paths->list, err)) {
-        free(path);
-        return (int)err->status;
+    for (size_t i = 0; i < n; i++) {
+        char *whole = pt_new_format(err, "%s:%s", path, names[i]);
+        if (!whole)
+            return (int)err->status;
+        free(names[i]);
+        names[i] = whole;
     }
-    paths->list[paths->n++] = path;
     return PT_OK;
 }
 
-static int list_members(struct paths *paths, struct pt_archive *archive, const char *path,
+static int list_archive(struct pt_archive *archive, const char *path, char ***paths, size_t *n,
                         struct pt_error *err)
 {
-    for (;;) {
-        const char *name;
-        if (pt_archive_next(archive, &name, err))
-            return (int)err->status;
-        if (!name)
-            break;
-        if (add_path(paths, pt_new_format(err, "%s:%s", path, name), err))
-            return (int)err->status;
-    }
-    if (!paths->n)
+    if (pt_archive_list(archive, paths, n, err))
+        return (int)err->status;
+    if (!*n)
         return pt_fail(err, PT_BAD_INPUT, "%s: is an archive without any file", path);
-    return PT_OK;
+    pt_member_note_sound(path);
+    return add_archive(*paths, *n, path, err);
 }
 
-static int expand(struct paths *paths, const char *path, struct pt_error *err)
+static int list_itself(const char *path, char ***paths, size_t *n, struct pt_error *err)
+{
+    *paths = pt_new_array(1, sizeof **paths, err);
+    if (!*paths)
+        return (int)err->status;
+    (*paths)[0] = pt_new_string(path, err);
+    *n = (*paths)[0] ? 1 : 0;
+    return (int)err->status;
+}
+
+static int expand(const char *path, char ***paths, size_t *n, struct pt_error *err)
 {
     if (!strcmp(path, "-") || member_offset(path))
-        return add_path(paths, pt_new_string(path, err), err);
+        return list_itself(path, paths, n, err);
     struct stat status;
     if (stat(path, &status))
         return pt_fail_errno(err, "%s", path);
     if (!S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode)) /* a pipe can be read once only */
-        return add_path(paths, pt_new_string(path, err), err);
+        return list_itself(path, paths, n, err);
     struct pt_archive *archive;
     if (pt_archive_open_path(&archive, path, err))
         return (int)err->status;
-    int result =
-        archive ? list_members(paths, archive, path, err) : add_path(paths, pt_new_string(path, err), err);
+    if (!archive)
+        return list_itself(path, paths, n, err);
+    int result = list_archive(archive, path, paths, n, err);
     pt_archive_close(archive);
     return result;
 }
 
 int pt_source_expand(const char *path, char ***paths, size_t *n, struct pt_error *err)
 {
-    struct paths found = {0};
-    if (expand(&found, path, err)) {
-        for (size_t i = 0; i < found.n; i++)
-            free(found.list[i]);
-        free(found.list);
-        found = (struct paths){0};
+    *paths = NULL;
+    *n = 0;
+    if (expand(path, paths, n, err)) {
+        pt_archive_names_free(*paths, *n);
+        *paths = NULL;
+        *n = 0;
     }
-    *paths = found.list;
-    *n = found.n;
     return (int)err->status;
 }

@@ -5,6 +5,7 @@
  */
 #include "files.h"
 
+#include "base/rng.h"
 #include "io/source.h"
 
 #include <errno.h>
@@ -76,6 +77,7 @@ static void members_are_named_behind_a_colon(void **state)
         assert_refuses(path, PT_BAD_INPUT, "holds no file 'data/missing'");
     }
     assert_reads(ARCHIVES "several.tar.gz:data/inner.json.gz", records);
+    assert_refuses(ARCHIVES "twins.tar:twin.txt", PT_BAD_INPUT, "two files called 'twin.txt'");
     assert_reads(ARCHIVES "chinese.tar:数据/记录.json", records);
     assert_reads(ARCHIVES "chinese.zip:数据/记录.json", records);
     assert_refuses(ARCHIVES "records.json.gz:x", PT_BAD_INPUT, "no archive that could hold 'x'");
@@ -123,6 +125,64 @@ static void expand_lists_regular_files(void **state)
     size_t n;
     assert_int_equal(pt_source_expand(ARCHIVES, &paths, &n, &err), PT_BAD_INPUT);
     assert_null(paths);
+    struct pt_error twins = {0}, several = {0};
+    assert_int_equal(pt_source_expand(ARCHIVES "twins.tar", &paths, &n, &twins), PT_BAD_INPUT);
+    /* That an archive is known to be sound does not make it one file. */
+    assert_int_equal(pt_source_expand(ARCHIVES "several.zip", &paths, &n, &several), 0);
+    while (n)
+        free(paths[--n]);
+    free(paths);
+    assert_refuses(ARCHIVES "several.zip", PT_BAD_INPUT, "more than one file");
+}
+
+/* Members in any order, several times, from several archives in turn, read to their end or not. */
+static void members_can_be_read_in_any_order(void **state)
+{
+    (void)state;
+    static const char *const archives[] = {"several.tar", "several.tar.gz", "several.zip"};
+    static const char *const names[] = {"records.json", "second.txt"};
+    struct pt_rng rng;
+    pt_rng_seed(&rng, 1);
+    for (int i = 0; i < 300; i++) {
+        char path[128], bytes[600];
+        uint32_t which = pt_rng_below(&rng, 2);
+        snprintf(path, sizeof path, ARCHIVES "%s:data/%s", archives[pt_rng_below(&rng, 3)], names[which]);
+        struct pt_error err = {0};
+        struct pt_source *source;
+        size_t want = pt_rng_below(&rng, sizeof bytes), got, length = which ? 480 : strlen(records);
+        if (pt_source_open(&source, path, &err) || pt_source_read(source, bytes, want, &got, &err))
+            fail_msg("%s", err.message);
+        assert_int_equal(got, want < length ? want : length);
+        for (size_t k = 0; k < got; k++)
+            assert_int_equal(bytes[k], which ? "second file\n"[k % 12] : records[k]);
+        pt_source_close(source);
+    }
+}
+
+/* Copies padded.tar.gz (a MiB of zeros behind the archive) to `path` with one byte of its trailer, or none,
+ * changed. */
+static void copy_archive(const char *path, bool damaged)
+{
+    size_t n;
+    char *bytes = read_file(ARCHIVES "padded.tar.gz", &n);
+    bytes[n - 6] ^= damaged ? 1 : 0;
+    write_file(path, bytes, n);
+    free(bytes);
+}
+
+static void a_fault_behind_a_member_is_noticed(void **state)
+{
+    (void)state;
+    char path[300];
+    snprintf(path, sizeof path, "%s:data/records.json", in_scratch("archive.tgz"));
+    copy_archive(in_scratch("archive.tgz"), true);
+    assert_refuses(path, PT_BAD_INPUT, "gzip");
+    copy_archive(in_scratch("archive.tgz"), false);
+    assert_reads(path, records);
+    assert_reads(path, records);
+    assert_int_equal(unlink(in_scratch("archive.tgz")), 0);
+    copy_archive(in_scratch("archive.tgz"), true); /* another file under the same name is looked at anew */
+    assert_refuses(path, PT_BAD_INPUT, "gzip");
 }
 
 static void what_cannot_be_opened_is_named(void **state)
@@ -364,6 +424,8 @@ int main(void)
         cmocka_unit_test(compressed_files_read_like_plain_ones),
         cmocka_unit_test(members_are_named_behind_a_colon),
         cmocka_unit_test(expand_lists_regular_files),
+        cmocka_unit_test(members_can_be_read_in_any_order),
+        cmocka_unit_test(a_fault_behind_a_member_is_noticed),
         cmocka_unit_test(what_cannot_be_opened_is_named),
         cmocka_unit_test(every_truncation_is_noticed),
         cmocka_unit_test(every_flipped_bit_is_noticed),
