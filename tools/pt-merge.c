@@ -51,7 +51,7 @@ static int add_weights(struct settings *settings, const char *list, struct pt_er
         const char *word = strsep(&rest, ",");
         if (!pt_reserve(&settings->weights, &settings->capacity, settings->n_weights + 1,
                         sizeof *settings->weights, err) &&
-            !pt_option_double("weight", word, -1e30, 1e30, &settings->weights[settings->n_weights], err))
+            !pt_option_double("weight", word, -1e300, 1e300, &settings->weights[settings->n_weights], err))
             settings->n_weights++;
     }
     free(copy);
