@@ -1,0 +1,179 @@
+#!/usr/bin/env bats
+# pt-tokenize: forms of input, what is counted, and every way in which input can be bad.
+
+load ../lib/helpers
+
+RECORD='{"instruction":"hi","input":"","output":"yes"}'
+
+# tokenizes TEXT [OPTION...]: a good input; $output is what comes back, with marks.
+tokenizes() {
+    printf '%b' "$1" >"$BATS_TEST_TMPDIR/input"
+    shift
+    pt-tokenize -q -m "$DEMO_MODEL" "$@" "$BATS_TEST_TMPDIR/input" >"$BATS_TEST_TMPDIR/stream"
+    exits 0 pt-tokenize -m "$DEMO_MODEL" --decode --show-targets "$BATS_TEST_TMPDIR/stream"
+}
+
+# refuses STATUS MESSAGE TEXT [OPTION...]
+refuses() {
+    local expected=$1 message=$2
+    printf '%b' "$3" >"$BATS_TEST_TMPDIR/input"
+    shift 3
+    exits "$expected" pt-tokenize -m "$DEMO_MODEL" -o "$BATS_TEST_TMPDIR/refused" "$@" "$BATS_TEST_TMPDIR/input"
+    says "$message"
+    [ ! -e "$BATS_TEST_TMPDIR/refused" ]
+}
+
+@test "arrays, lines, values side by side, CRLF and a byte order mark give the same stream" {
+    printf '%s\n%s\n' "$RECORD" "$RECORD" | pt-tokenize -m "$DEMO_MODEL" >"$BATS_TEST_TMPDIR/lines"
+    for form in "[$RECORD,$RECORD]" "$RECORD$RECORD" "  [\r\n$RECORD,\r\n$RECORD\r\n]\r\n" "\xef\xbb\xbf$RECORD\n\n$RECORD" "[$RECORD]\n[$RECORD]"; do
+        printf '%b' "$form" | pt-tokenize -m "$DEMO_MODEL" >"$BATS_TEST_TMPDIR/other"
+        same_bytes "$BATS_TEST_TMPDIR/lines" "$BATS_TEST_TMPDIR/other"
+    done
+}
+
+@test "the reference workflow's template, stripped, with the answer counted" {
+    tokenizes '{"instruction":" hi \\u3000","input":null,"output":" yes "}'
+    [ "$output" = $'Human:  hi\n\nAssistant: \u27e6 yes </s>\u27e7' ]
+    tokenizes '{"instruction":"hi","input":"there","output":""}'
+    [ "$output" = $'Human: hi\nthere\n\nAssistant: \u27e6</s>\u27e7' ]
+    tokenizes '{"instruction":"hi","output":"a</s>b"}'
+    [ "$output" = $'Human: hi\n\nAssistant: \u27e6a</s>b</s>\u27e7' ]
+}
+
+@test "prompt and completion, other names, a template of one's own" {
+    tokenizes '{"prompt":"hi ","completion":"yes"}'
+    [ "$output" = $'hi \u27e6yes</s>\u27e7' ]
+    tokenizes '{"question":"hi","answer":"yes"}' --field instruction=question --field output=answer
+    [ "$output" = $'Human: hi\n\nAssistant: \u27e6yes</s>\u27e7' ]
+    printf 'Q{{1}}: {q} A: {output}!\n' >"$BATS_TEST_TMPDIR/own"
+    tokenizes '{"q":"hi","output":"yes"}' --template-file "$BATS_TEST_TMPDIR/own"
+    [ "$output" = $'Q{1}: hi A: \u27e6yes!</s>\u27e7' ]
+    tokenizes '{"instruction":"hi","output":"yes"}' --eos '<pad>'
+    [ "$output" = $'Human: hi\n\nAssistant: \u27e6yes<pad>\u27e7' ]
+}
+
+@test "plain text, a line or a file an example" {
+    tokenizes 'one\ntwo\n'
+    [ "$output" = $'\u27e6one</s>\u27e7\n\u27e6two</s>\u27e7' ]
+    tokenizes '{not json\n' --text
+    [ "$output" = $'\u27e6{not json</s>\u27e7' ]
+    tokenizes 'one\ntwo' --text-file
+    [ "$output" = $'\u27e6one\ntwo</s>\u27e7' ]
+}
+
+@test "ready-made ids need no tokenizer" {
+    mkdir "$BATS_TEST_TMPDIR/bare"
+    echo '{"input_ids":[5,6,7],"labels":[-100,6,7]}' | pt-tokenize -m "$BATS_TEST_TMPDIR/bare" >"$BATS_TEST_TMPDIR/stream"
+    exits 0 pt-tokenize -m "$DEMO_MODEL" --decode --show-targets "$BATS_TEST_TMPDIR/stream"
+    [ "$output" = $'"\u27e6#$\u27e7' ]
+    refuses 3 'neither -100 nor the id' '{"input_ids":[5,6],"labels":[-100,7]}'
+    refuses 3 'out of range' '{"input_ids":[6144]}'
+    refuses 3 '3 elements for 2 ids' '{"input_ids":[5,6],"labels":[-100,6,7]}'
+    refuses 3 'not a whole number' '{"input_ids":[5,6.5]}'
+    refuses 3 'masked' '{"input_ids":[5,6],"attention_mask":[1,0]}'
+}
+
+@test "archives and compressed files" {
+    echo "[$RECORD,$RECORD]" >"$BATS_TEST_TMPDIR/data.json"
+    gzip -k "$BATS_TEST_TMPDIR/data.json"
+    tar -czf "$BATS_TEST_TMPDIR/data.tar.gz" -C "$BATS_TEST_TMPDIR" data.json
+    for file in data.json.gz data.tar.gz data.tar.gz:data.json; do
+        pt-tokenize -m "$DEMO_MODEL" "$BATS_TEST_TMPDIR/$file" | pt-tokenize -m "$DEMO_MODEL" --decode >"$BATS_TEST_TMPDIR/text"
+        [ "$(grep -c Assistant "$BATS_TEST_TMPDIR/text")" -eq 2 ]
+    done
+}
+
+@test "damaged JSON stops with record, line and reason" {
+    refuses 3 'record 1: line 1: the input ends in the middle of this record' '{"instruction":"hi","outp'
+    refuses 3 'record 2: line 2: the input ends' "[$RECORD\n"
+    refuses 3 "record 2: line 1: expected a record, found ']'" "[$RECORD,]"
+    refuses 3 "expected ',' or ']' behind a record" "[$RECORD $RECORD]"
+    refuses 3 'record 2: line 2: duplicate object key' "$RECORD\n{\"instruction\":\"hi\",\"output\":\"a\",\"output\":\"b\"}"
+    refuses 3 'record 1: line 2: ' '{"instruction":"hi",\n"output":nonsense}'
+    refuses 3 'a string is not closed at the end of the line' '{"instruction":"hi\n"}'
+    refuses 3 'it is not an object' '[[1]]'
+    refuses 3 'nested deeper than 200' "$(printf '[%.0s' $(seq 300))$(printf ']%.0s' $(seq 300))"
+    refuses 3 'expected a record' '[1,,2]' --skip-bad
+}
+
+@test "bad records stop with the field and the reason" {
+    refuses 3 'record 2: line 2: "output" is missing' "$RECORD\n{\"instruction\":\"hi\"}"
+    refuses 3 '"instruction" is null' '{"instruction":null,"output":"yes"}'
+    refuses 3 '"output" is null' '{"instruction":"hi","output":null}'
+    refuses 3 '"output" is not a string' '{"instruction":"hi","output":3}'
+    refuses 3 'none of the fields' '{"text":"hi"}'
+    refuses 3 'it holds prompt and completion, the first record instruction and output' "$RECORD{\"prompt\":\"a\",\"completion\":\"b\"}"
+    refuses 3 'byte 31 of the file: not UTF-8' '{"instruction":"hi","output":"y\xff"}'
+    refuses 3 'record 2: line 2: byte 1: not UTF-8' 'one\na\xffb'
+}
+
+@test "what is no data at all" {
+    refuses 3 'it holds no record' ''
+    refuses 3 'it holds no record' '[]'
+    refuses 3 'it holds no record' ' \n'
+    refuses 3 'Git-LFS pointer' 'version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n'
+    refuses 3 'UTF-16' '\xff\xfe[\x00'
+    refuses 4 'chat messages are not supported' '{"messages":[{"role":"user","content":"hi"}]}'
+    exits 1 pt-tokenize -m "$DEMO_MODEL" /nonexistent
+}
+
+@test "bad records are skipped and counted where that is wanted" {
+    printf '%s\n' "$RECORD" '{"instruction":"cut' '{"instruction":null,"output":"x"}' 5 "$RECORD" >"$BATS_TEST_TMPDIR/input"
+    exits 3 pt-tokenize -m "$DEMO_MODEL" "$BATS_TEST_TMPDIR/input" -o /dev/null
+    exits 0 pt-tokenize -m "$DEMO_MODEL" --skip-bad "$BATS_TEST_TMPDIR/input" -o "$BATS_TEST_TMPDIR/stream"
+    says 'record 2: line 2'
+    says '3 bad records skipped, 2 examples written'
+    pt-tokenize -m "$DEMO_MODEL" --decode "$BATS_TEST_TMPDIR/stream" >"$BATS_TEST_TMPDIR/text"
+    [ "$(grep -c Assistant "$BATS_TEST_TMPDIR/text")" -eq 2 ]
+    refuses 3 'all 1 records are bad' '{"instruction":"hi"}' --skip-bad
+    refuses 4 'chat messages' '{"messages":[]}' --skip-bad
+}
+
+@test "tokenizers that are missing, foreign or unsupported" {
+    echo "$RECORD" >"$BATS_TEST_TMPDIR/data"
+    mkdir "$BATS_TEST_TMPDIR/bare"
+    exits 3 pt-tokenize -m "$BATS_TEST_TMPDIR/bare" "$BATS_TEST_TMPDIR/data" -o /dev/null
+    says 'neither tokenizer.json nor tokenizer.model'
+    exits 1 pt-tokenize -m /nonexistent "$BATS_TEST_TMPDIR/data" -o /dev/null
+    echo '{"version":"1.0","model":{"type":"Unigram"}}' >"$BATS_TEST_TMPDIR/tokenizer.json"
+    exits 4 pt-tokenize -m "$BATS_TEST_TMPDIR/tokenizer.json" "$BATS_TEST_TMPDIR/data" -o /dev/null
+    says Unigram
+    # A broken tokenizer is no bad record.
+    echo '{"version":' >"$BATS_TEST_TMPDIR/tokenizer.json"
+    exits 3 pt-tokenize -m "$BATS_TEST_TMPDIR/tokenizer.json" --skip-bad "$BATS_TEST_TMPDIR/data" -o /dev/null
+    exits 4 pt-tokenize -m "$DEMO_MODEL" --eos '<nope>' "$BATS_TEST_TMPDIR/data" -o /dev/null
+    pt-tokenize -m "$DEMO_MODEL/tokenizer.json" "$BATS_TEST_TMPDIR/data" >"$BATS_TEST_TMPDIR/stream"
+    exits 4 pt-tokenize -m "$TINY_BLOOM" --decode "$BATS_TEST_TMPDIR/stream"
+    says 'made with the tokenizer'
+}
+
+@test "wrong command lines" {
+    exits 2 pt-tokenize
+    says '-m MODEL'
+    exits 2 pt-tokenize -m "$DEMO_MODEL" --template nope
+    says 'alpaca-zh, prompt-completion'
+    exits 2 pt-tokenize -m "$DEMO_MODEL" --field instruction
+    exits 2 pt-tokenize -m "$DEMO_MODEL" --text --text-file
+    exits 2 pt-tokenize -m "$DEMO_MODEL" --show-targets
+    printf '{instruction' >"$BATS_TEST_TMPDIR/template"
+    exits 3 pt-tokenize -m "$DEMO_MODEL" --template-file "$BATS_TEST_TMPDIR/template"
+    says 'brace'
+    printf 'no answer' >"$BATS_TEST_TMPDIR/template"
+    exits 3 pt-tokenize -m "$DEMO_MODEL" --template-file "$BATS_TEST_TMPDIR/template"
+    says '{output}'
+}
+
+@test "full disks, closed outputs and terminals" {
+    echo "$RECORD" >"$BATS_TEST_TMPDIR/data"
+    exits 1 bash -c "pt-tokenize -m $DEMO_MODEL $BATS_TEST_TMPDIR/data >/dev/full"
+    says 'No space left'
+    exits 1 bash -c "pt-tokenize -m $DEMO_MODEL $BATS_TEST_TMPDIR/data >&-"
+    run on_a_terminal "pt-tokenize -m $DEMO_MODEL $BATS_TEST_TMPDIR/data"
+    [ "$status" -eq 2 ]
+}
+
+@test "sentencepiece models, with the begin-of-sequence token in front of the prompt" {
+    echo '{"prompt":"hello","completion":"world"}' | pt-tokenize -m tests/data/tokenizers/sentencepiece-bytes.model >"$BATS_TEST_TMPDIR/stream"
+    exits 0 pt-tokenize -m tests/data/tokenizers/sentencepiece-bytes.model --decode "$BATS_TEST_TMPDIR/stream"
+    [ "$output" = 'hello world' ]
+}

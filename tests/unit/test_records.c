@@ -1,0 +1,150 @@
+/*
+ * Cutting records out of a stream: any position of the window's edge, every truncation, and the places in
+ * messages.
+ */
+#include "files.h"
+#include "support.h"
+
+#include "text/json_records.h"
+#include "text/records.h"
+
+/* The records of a text; -1 where it fails. */
+static int count_records(const char *text, size_t n, struct pt_error *err)
+{
+    struct pt_source *source;
+    struct pt_json_records records;
+    struct pt_json_record record;
+    bool end = false, resumed;
+    int count = -1;
+    assert_int_equal(pt_source_open_memory(&source, "memory", text, n, err), 0);
+    pt_json_records_init(&records, source);
+    do {
+        count++;
+        if (pt_json_records_next(&records, &record, &end, &resumed, err))
+            count = -1;
+    } while (!end && count >= 0);
+    pt_json_records_free(&records);
+    pt_source_close(source);
+    return count;
+}
+
+static void test_forms(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        int n;
+    } cases[] = {
+        {"", 0},        {" \r\n", 0},      {"[]", 0},       {"{}", 1},        {"{}{}\n{}", 3},
+        {"[{},{}]", 2}, {"[{}]\n[{}]", 2}, {"[1, 2]", 2},   {"[[1],[2]]", 2}, {"{\"a\":\"}\\\"]\"}", 1},
+        {"[,]", -1},    {"[{},]", -1},     {"[{} {}]", -1}, {"[{}", -1},      {"{\"a\":", -1},
+        {"}", -1},      {"\"a\"", -1},     {"{}]", -1}};
+    for (size_t i = 0; i < N_OF(cases); i++) {
+        struct pt_error err = {0};
+        int n = count_records(cases[i].text, strlen(cases[i].text), &err);
+        if (n != cases[i].n)
+            fail_msg("%s: %d", cases[i].text, n);
+        assert_int_equal(err.status, n < 0 ? PT_BAD_INPUT : PT_OK);
+    }
+}
+
+/* An array that was cut anywhere is refused, wherever the cut is. */
+static void test_truncation(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "[{\"instruction\":\"a\\\"b\",\"output\":\"[{\"},\n{\"instruction\":{\"x\":[1]},\"output\":\"c\"}]";
+    for (size_t n = 1; n < strlen(text); n++) {
+        struct pt_error err = {0};
+        assert_int_equal(count_records(text, n, &err), -1);
+        assert_int_equal(err.status, PT_BAD_INPUT);
+    }
+    struct pt_error err = {0};
+    assert_int_equal(count_records(text, strlen(text), &err), 2);
+}
+
+/* Many records of many lengths: the window's edge falls everywhere, and records longer than it come whole. */
+static void test_long_input(void **state)
+{
+    (void)state;
+    struct pt_error err = {0};
+    struct pt_buffer text = {0};
+    int n = 0;
+    for (size_t length = 0; text.size < (3 << 20); length = length * 7 % 70001 + 1, n++) {
+        assert_int_equal(pt_buffer_append_string(&text, "{\"output\": \"", &err), 0);
+        assert_int_equal(pt_buffer_reserve(&text, length, &err), 0);
+        memset(text.data + text.size, n % 2 ? '}' : 'x', length);
+        text.size += length;
+        assert_int_equal(pt_buffer_append_string(&text, "\"}\n", &err), 0);
+        if (n == 50) {
+            assert_int_equal(pt_buffer_reserve(&text, 1 << 20, &err), 0);
+            text.data[text.size++] = '[';
+            memset(text.data + text.size, ' ', (1 << 20) - 1);
+            text.size += (1 << 20) - 1;
+            assert_int_equal(pt_buffer_append_string(&text, "{}]\n", &err), 0);
+            n++;
+        }
+    }
+    assert_int_equal(count_records(text.data, text.size, &err), n);
+    pt_buffer_free(&text);
+}
+
+static void open_text(struct pt_records **records, const char *text, enum pt_record_form form)
+{
+    struct pt_error err = {0};
+    write_file(in_scratch("data"), text, strlen(text));
+    assert_int_equal(pt_records_open(records, in_scratch("data"), form, &err), 0);
+}
+
+static void test_places(void **state)
+{
+    (void)state;
+    struct pt_records *records;
+    struct pt_record record;
+    struct pt_error err = {0};
+    bool end, skippable;
+    open_text(&records, "\n{\"a\": 1}\n{\"b\":\n nonsense}\n{\"c\": 3}", PT_RECORDS_ANY);
+    assert_int_equal(pt_records_next(records, &record, &end, &skippable, &err), 0);
+    assert_int_equal(record.line, 2);
+    assert_int_equal(pt_records_next(records, &record, &end, &skippable, &err), PT_BAD_INPUT);
+    assert_non_null(strstr(err.message, "data: record 2: line 4: "));
+    assert_true(skippable);
+    err = (struct pt_error){0};
+    assert_int_equal(pt_records_next(records, &record, &end, &skippable, &err), 0);
+    assert_int_equal(record.number, 3);
+    assert_int_equal(record.line, 5);
+    assert_int_equal(json_integer_value(json_object_get(record.object, "c")), 3);
+    assert_int_equal(pt_records_next(records, &record, &end, &skippable, &err), 0);
+    assert_true(end);
+    pt_records_close(records);
+}
+
+static void test_text(void **state)
+{
+    (void)state;
+    struct pt_records *records;
+    struct pt_record record;
+    struct pt_error err = {0};
+    bool end, skippable;
+    open_text(&records, "\xef\xbb\xbfone\r\n\nthree", PT_RECORDS_ANY);
+    assert_true(pt_records_are_text(records));
+    static const char *const lines[] = {"one", "", "three"};
+    for (size_t i = 0; i < N_OF(lines); i++) {
+        assert_int_equal(pt_records_next(records, &record, &end, &skippable, &err), 0);
+        assert_false(end);
+        assert_int_equal(record.n, strlen(lines[i]));
+        assert_memory_equal(record.text, lines[i], record.n);
+    }
+    assert_int_equal(pt_records_next(records, &record, &end, &skippable, &err), 0);
+    assert_true(end);
+    pt_records_close(records);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_forms),  cmocka_unit_test(test_truncation), cmocka_unit_test(test_long_input),
+        cmocka_unit_test(test_places), cmocka_unit_test(test_text),
+    };
+    return cmocka_run_group_tests(tests, make_scratch, remove_scratch);
+}
