@@ -1,0 +1,100 @@
+# pt-sample: what comes out, in which order, and what is refused.
+
+load ../lib/helpers
+
+BLOOM=tests/data/reference/bloom/model
+
+# A copy of the tiny model with another generation_config.json.
+model_with_generation_config() {
+    cp -r "$BLOOM" "$BATS_TEST_TMPDIR/model"
+    chmod -R u+w "$BATS_TEST_TMPDIR/model"
+    printf '%s' "$1" >"$BATS_TEST_TMPDIR/model/generation_config.json"
+}
+
+@test "ids in, ids out, one line a text" {
+    exits 0 pt-sample -m "$BLOOM" --input-ids --greedy --max-new-tokens 5 '5 6 7' '8 9'
+    [ "${#lines[@]}" -eq 2 ]
+    [[ "${lines[0]}" =~ ^[0-9]+(\ [0-9]+){0,4}$ ]]
+}
+
+@test "lines of standard input are texts like arguments" {
+    pt-sample -m "$BLOOM" --input-ids --max-new-tokens 5 '5 6 7' '8 9' >"$BATS_TEST_TMPDIR/arguments"
+    printf '5 6 7\r\n8 9' | pt-sample -m "$BLOOM" --input-ids --max-new-tokens 5 >"$BATS_TEST_TMPDIR/lines"
+    same_bytes "$BATS_TEST_TMPDIR/arguments" "$BATS_TEST_TMPDIR/lines"
+}
+
+@test "equal seeds give equal bytes for any number of threads, other seeds others" {
+    for run in '1 -j1' '1 -j2' '1 -j3' '2 -j1'; do
+        set -- $run
+        pt-sample -m "$DEMO_MODEL" --seed "$1" "$2" -n 3 --max-new-tokens 12 'In the beginning' '你好' >"$BATS_TEST_TMPDIR/$1$2"
+    done
+    same_bytes "$BATS_TEST_TMPDIR/1-j1" "$BATS_TEST_TMPDIR/1-j2"
+    same_bytes "$BATS_TEST_TMPDIR/1-j1" "$BATS_TEST_TMPDIR/1-j3"
+    ! cmp -s "$BATS_TEST_TMPDIR/1-j1" "$BATS_TEST_TMPDIR/2-j1"
+}
+
+@test "continuations end with a line feed, or with a NUL" {
+    [ "$(pt-sample -m "$DEMO_MODEL" -n 3 --no-repeat-ngram-size 1 --max-new-tokens 1 --input-ids '5 6' | wc -l)" -eq 3 ]
+    [ "$(pt-sample -m "$DEMO_MODEL" -n 3 -0 --max-new-tokens 1 --input-ids '5 6' | tr -dc '\0' | wc -c)" -eq 3 ]
+}
+
+@test "--json gives an object a continuation, and its ids decode to its text" {
+    exits 0 pt-sample -m "$DEMO_MODEL" -n 2 --json --max-new-tokens 6 'In the' '你好'
+    [ "${#lines[@]}" -eq 4 ]
+    jq -e -s 'map([.index, .sample]) == [[0,0],[0,1],[1,0],[1,1]] and all(.ids | length <= 6)
+        and all(.finish_reason == "length" or .finish_reason == "stop") and .[2].prompt == "你好"' <<<"$output"
+}
+
+@test "text stops in front of a stop string" {
+    whole=$(pt-sample -m "$DEMO_MODEL" --greedy --max-new-tokens 12 'In the beginning')
+    stop=${whole:5:4}
+    cut=$(pt-sample -m "$DEMO_MODEL" --greedy --max-new-tokens 12 --stop "$stop" 'In the beginning')
+    [ "$cut" = "${whole%%"$stop"*}" ]
+    [ -n "$stop" ]
+}
+
+@test "generation_config.json decides, and options decide over it" {
+    model_with_generation_config '{"do_sample": false, "max_new_tokens": 3}'
+    [ "$(pt-sample -m "$BATS_TEST_TMPDIR/model" --input-ids --seed 1 '5 6 7')" = \
+        "$(pt-sample -m "$BLOOM" --greedy --input-ids --max-new-tokens 3 '5 6 7')" ]
+    [ "$(pt-sample -m "$BATS_TEST_TMPDIR/model" --input-ids --max-length 5 '5 6 7' | wc -w)" -le 2 ]
+}
+
+@test "beam search and unknown ways to choose are refused by name" {
+    model_with_generation_config '{"num_beams": 4}'
+    exits 4 pt-sample -m "$BATS_TEST_TMPDIR/model" --input-ids '5 6 7'
+    says "'num_beams' is not supported"
+}
+
+@test "a malformed generation_config.json is refused" {
+    model_with_generation_config '{"top_p": 2}'
+    exits 3 pt-sample -m "$BATS_TEST_TMPDIR/model" --input-ids '5 6 7'
+    says "'top_p' is out of range"
+}
+
+@test "texts that cannot be continued are refused with their number" {
+    exits 3 pt-sample -m "$BLOOM" --input-ids --max-length 3 '5 6' '5 6 7'
+    says 'text 2'
+    says 'leave no room'
+    exits 3 pt-sample -m "$BLOOM" --input-ids '5 6' ''
+    says 'text 2: no token to continue'
+    exits 3 pt-sample -m "$BLOOM" --input-ids '5 1024'
+    says "text 1: '1024' is not a token id below 1024"
+    exits 3 pt-sample -m "$DEMO_MODEL" $'a\xff'
+    says 'UTF-8'
+}
+
+@test "a prompt of another model is refused with both fingerprints" {
+    pt-init -m "$BLOOM" --vocab -n 2 >"$BATS_TEST_TMPDIR/prompt.safetensors"
+    exits 4 pt-sample -m "$DEMO_MODEL" -p "$BATS_TEST_TMPDIR/prompt.safetensors" 'In the'
+    [ "$(grep -oE '[0-9a-f]{32}' <<<"$stderr" | sort -u | wc -l)" -eq 2 ]
+}
+
+@test "a prompt changes the answer, and PEFT's file is one" {
+    adapter=tests/data/reference/bloom/adapter-trained
+    with=$(pt-sample -m "$BLOOM" -p "$adapter" --greedy --input-ids --max-new-tokens 8 '5 6 7')
+    file=$(pt-sample -m "$BLOOM" -p "$adapter/adapter_model.safetensors" --greedy --input-ids --max-new-tokens 8 '5 6 7')
+    without=$(pt-sample -m "$BLOOM" --greedy --input-ids --max-new-tokens 8 '5 6 7')
+    [ "$with" = "$file" ]
+    [ "$with" != "$without" ]
+}
