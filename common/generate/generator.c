@@ -109,17 +109,17 @@ static int provide_cache(struct pt_generator *generator, size_t n_slots, size_t 
 }
 
 static int fill_slot(const struct pt_generator *generator, struct slot *slot,
-                     const struct pt_generation_input *input, size_t n_input, uint64_t number,
+                     const struct pt_generation_input *input, uint64_t text, uint64_t number,
                      struct pt_error *err)
 {
     slot->limit = pt_generation_limit(generator->settings, input->n);
     slot->n_input = input->n;
     slot->active = true;
     if (!input->n)
-        return pt_fail(err, PT_BAD_INPUT, "text %zu: no token to continue", n_input);
+        return pt_fail(err, PT_BAD_INPUT, "text %llu: no token to continue", (unsigned long long)text);
     if (input->n >= slot->limit) {
         pt_fail(err, PT_BAD_INPUT,
-                "text %zu: its %zu tokens leave no room: at most %llu with the continuation", n_input,
+                "text %llu: its %zu tokens leave no room: at most %llu with the continuation", (unsigned long long)text,
                 input->n, (unsigned long long)slot->limit);
         return pt_error_hint(err, "raise --max-length or use --max-new-tokens");
     }
@@ -141,7 +141,7 @@ static int begin_run(struct pt_generator *generator, const struct pt_generation_
     generator->n_slots = n_slots;
     for (size_t i = 0; i < n_slots; i++) {
         struct slot *slot = &generator->slots[i];
-        if (fill_slot(generator, slot, &inputs[i / n_samples], i / n_samples, first + i, err))
+        if (fill_slot(generator, slot, &inputs[i / n_samples], (first + i) / n_samples + 1, first + i, err))
             return (int)err->status;
         capacity = slot->limit > capacity ? slot->limit : capacity;
     }

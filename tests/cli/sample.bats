@@ -55,8 +55,8 @@ model_with_generation_config() {
 
 @test "generation_config.json decides, and options decide over it" {
     model_with_generation_config '{"do_sample": false, "max_new_tokens": 3}'
-    [ "$(pt-sample -m "$BATS_TEST_TMPDIR/model" --input-ids --seed 1 '5 6 7')" = \
-        "$(pt-sample -m "$BLOOM" --greedy --input-ids --max-new-tokens 3 '5 6 7')" ]
+    [ "$(pt-sample -m "$BATS_TEST_TMPDIR/model" --input-ids --seed 1 '17 300 5 900')" = \
+        "$(pt-sample -m "$BLOOM" --greedy --input-ids --max-new-tokens 3 '17 300 5 900')" ]
     [ "$(pt-sample -m "$BATS_TEST_TMPDIR/model" --input-ids --max-length 5 '5 6 7' | wc -w)" -le 2 ]
 }
 
@@ -92,9 +92,9 @@ model_with_generation_config() {
 
 @test "a prompt changes the answer, and PEFT's file is one" {
     adapter=tests/data/reference/bloom/adapter-trained
-    with=$(pt-sample -m "$BLOOM" -p "$adapter" --greedy --input-ids --max-new-tokens 8 '5 6 7')
-    file=$(pt-sample -m "$BLOOM" -p "$adapter/adapter_model.safetensors" --greedy --input-ids --max-new-tokens 8 '5 6 7')
-    without=$(pt-sample -m "$BLOOM" --greedy --input-ids --max-new-tokens 8 '5 6 7')
+    with=$(pt-sample -m "$BLOOM" -p "$adapter" --greedy --input-ids --max-new-tokens 8 '17 300 5 900')
+    file=$(pt-sample -m "$BLOOM" -p "$adapter/adapter_model.safetensors" --greedy --input-ids --max-new-tokens 8 '17 300 5 900')
+    without=$(pt-sample -m "$BLOOM" --greedy --input-ids --max-new-tokens 8 '17 300 5 900')
     [ "$with" = "$file" ]
     [ "$with" != "$without" ]
 }
