@@ -65,19 +65,18 @@ field() {
 
 @test "--stats says what was packed, once through, on standard error" {
     exits 0 pt-pack --stats -q --max-length 6 --epochs 3 -o "$UPDATES" "$EXAMPLES"
-    [ "$(jq -c '[.examples, .cut, .untargeted, .dropped, .updates, .epochs]' <<<"$stderr")" = '[50,15,20,0,21,3.0]' ] ||
-        [ "$(jq -c '[.examples, .cut, .untargeted, .dropped, .updates, .epochs]' <<<"$stderr")" = '[50,15,20,0,21,3]' ]
+    jq -e '[.examples, .cut, .untargeted, .dropped, .updates, .epochs] == [50, 15, 18, 0, 21, 3]' <<<"$stderr"
     [ "$(jq .tokens <<<"$stderr")" -eq $(($(field tokens) / 3)) ]
     [ "$(jq .targets <<<"$stderr")" -eq $(($(field targets) / 3)) ]
     exits 0 pt-pack --stats -q --max-length 6 --drop-untargeted -o "$UPDATES" "$EXAMPLES"
-    [ "$(jq -c '[.examples, .untargeted, .dropped]' <<<"$stderr")" = '[30,20,20]' ]
-    [ "$(field examples)" -eq 30 ]
+    jq -e '[.examples, .untargeted, .dropped] == [32, 18, 18]' <<<"$stderr"
+    [ "$(field examples)" -eq 32 ]
 }
 
 @test "what is cut and what does not count is said, unless --quiet" {
     exits 0 pt-pack --max-length 6 -o "$UPDATES" "$EXAMPLES"
     says "15 of 50 examples were cut to 6 tokens"
-    says "20 of 50 examples have no counted token"
+    says "18 of 50 examples have no counted token"
     exits 0 pt-pack -q --max-length 6 -o "$UPDATES" "$EXAMPLES"
     [ -z "$stderr" ]
 }
@@ -145,6 +144,6 @@ field() {
     exits 1 pt-pack -o /dev/full "$EXAMPLES"
     says "No space left on device"
     exits 1 bash -c "pt-pack '$EXAMPLES' >&-"
-    exits 141 bash -c "set -o pipefail; pt-pack --epochs 1000 '$EXAMPLES' | head -c 1 >/dev/null"
+    exits 141 bash -c "set -o pipefail; pt-pack -q --epochs 1000 '$EXAMPLES' | head -c 1 >/dev/null"
     [ -z "$stderr" ]
 }
