@@ -1,6 +1,7 @@
 /*
- * JSON on top of jansson: strict loading and exact writing. Duplicate keys, NUL characters, trailing bytes and nesting beyond
- * jansson's bound are refused with line and column. A Git-LFS pointer in place of data is named as such.
+ * JSON on top of jansson: strict loading and exact writing. Duplicate keys, NUL characters, trailing bytes
+ * and nesting beyond jansson's bound are refused with line and column. A Git-LFS pointer in place of data is
+ * named as such.
  */
 #ifndef PT_FMT_JSON_H
 #define PT_FMT_JSON_H
@@ -13,32 +14,42 @@
 #include <stdint.h>
 
 /*
- * A whole document; the caller owns *value (json_decref). A UTF-8 byte order mark is skipped. Where an integer does not fit into 64 bits
- * (tokenizer_config.json's model_max_length is often 1e30, written out), all integers of the document come as reals.
+ * A whole document; the caller owns *value (json_decref). A UTF-8 byte order mark is skipped. Where an
+ * integer does not fit into 64 bits (tokenizer_config.json's model_max_length is often 1e30, written out),
+ * all integers of the document come as reals.
  */
-int pt_json_parse(json_t **value, const char *text, size_t n, const char *name, struct pt_error *err) PT_MUST_USE;
+int pt_json_parse(json_t **value, const char *text, size_t n, const char *name,
+                  struct pt_error *err) PT_MUST_USE;
 /* Whatever pt_source_open takes, at most PT_JSON_LIMIT bytes. */
 int pt_json_load(json_t **value, const char *path, struct pt_error *err) PT_MUST_USE;
 enum { PT_JSON_LIMIT = 1 << 29 };
 
-/* The first line of a Git-LFS pointer, which stands where a large file was not fetched; and its refusal (PT_BAD_INPUT). */
+/* The first line of a Git-LFS pointer, which stands where a large file was not fetched; and its refusal
+ * (PT_BAD_INPUT). */
 bool pt_is_lfs_pointer(const void *bytes, size_t n);
 int pt_refuse_lfs_pointer(const char *name, struct pt_error *err);
 
-/* Typed fields. Absent or null: *found = false and *value is left as it was. Another type or range is PT_BAD_INPUT that names `where` and the key.
- * A whole number below 2^53 that came as a real is an integer too. */
-int pt_json_get_u64(const json_t *object, const char *key, const char *where, uint64_t *value, bool *found, struct pt_error *err) PT_MUST_USE;
-int pt_json_get_double(const json_t *object, const char *key, const char *where, double *value, bool *found, struct pt_error *err) PT_MUST_USE;
-int pt_json_get_bool(const json_t *object, const char *key, const char *where, bool *value, bool *found, struct pt_error *err) PT_MUST_USE;
+/* Typed fields. Absent or null: *found = false and *value is left as it was. Another type or range is
+ * PT_BAD_INPUT that names `where` and the key. A whole number below 2^53 that came as a real is an integer
+ * too. */
+int pt_json_get_u64(const json_t *object, const char *key, const char *where, uint64_t *value, bool *found,
+                    struct pt_error *err) PT_MUST_USE;
+int pt_json_get_double(const json_t *object, const char *key, const char *where, double *value, bool *found,
+                       struct pt_error *err) PT_MUST_USE;
+int pt_json_get_bool(const json_t *object, const char *key, const char *where, bool *value, bool *found,
+                     struct pt_error *err) PT_MUST_USE;
 /* Borrowed from the object. */
-int pt_json_get_string(const json_t *object, const char *key, const char *where, const char **value, bool *found, struct pt_error *err) PT_MUST_USE;
+int pt_json_get_string(const json_t *object, const char *key, const char *where, const char **value,
+                       bool *found, struct pt_error *err) PT_MUST_USE;
 
 /*
- * Text that reads back exactly. Of the flags of json_dumps it knows JSON_COMPACT, JSON_INDENT(n), JSON_SORT_KEYS and JSON_ENSURE_ASCII, and
- * writes what Python's json.dumps writes with the like settings (lower-case escapes); reals have the shortest exact digits.
- * A real that is not finite is written as null.
+ * Text that reads back exactly. Of the flags of json_dumps it knows JSON_COMPACT, JSON_INDENT(n),
+ * JSON_SORT_KEYS and JSON_ENSURE_ASCII, and writes what Python's json.dumps writes with the like settings
+ * (lower-case escapes); reals have the shortest exact digits. A real that is not finite is written as null.
  */
-int pt_json_append(struct pt_buffer *out, const json_t *value, size_t flags, struct pt_error *err) PT_MUST_USE;
-int pt_json_append_string(struct pt_buffer *out, const char *text, size_t n, bool ascii, struct pt_error *err) PT_MUST_USE;
+int pt_json_append(struct pt_buffer *out, const json_t *value, size_t flags,
+                   struct pt_error *err) PT_MUST_USE;
+int pt_json_append_string(struct pt_buffer *out, const char *text, size_t n, bool ascii,
+                          struct pt_error *err) PT_MUST_USE;
 
 #endif

@@ -1,7 +1,8 @@
 /*
- * The pickles in PyTorch's files (protocol 2), read as data: a table of opcodes and a handful of globals that build tuples, lists, tables and
- * descriptions of tensors. Nothing is imported, called or executed; whatever is not in the tables is refused by name
- * (PT_MISMATCH), whatever is malformed is PT_BAD_INPUT with its byte offset.
+ * The pickles in PyTorch's files (protocol 2), read as data: a table of opcodes and a handful of globals that
+ * build tuples, lists, tables and descriptions of tensors. Nothing is imported, called or executed; whatever
+ * is not in the tables is refused by name (PT_MISMATCH), whatever is malformed is PT_BAD_INPUT with its byte
+ * offset.
  */
 #ifndef PT_FMT_PICKLE_H
 #define PT_FMT_PICKLE_H

@@ -264,15 +264,39 @@ int pt_pytorch_file_open(struct pt_tensors *set, const char *path, struct pt_err
     return pt_error_in(err, "%s", path);
 }
 
+static int verify(const struct pt_map *map, struct pt_error *err)
+{
+    struct pt_zip zip = {0};
+    if (!check_form(map, err) && !pt_zip_open(&zip, map->data, map->size, err))
+        (void)!pt_zip_verify(&zip, err);
+    pt_zip_free(&zip);
+    return (int)err->status;
+}
+
+int pt_pytorch_file_read(struct pt_tensors *set, struct pt_source *source, uint64_t limit,
+                         struct pt_error *err)
+{
+    *set = (struct pt_tensors){0};
+    struct pt_buffer bytes = {0};
+    if (pt_source_read_all(source, limit, &bytes, err) || pt_tensors_keep(set, bytes.data, err)) {
+        pt_buffer_free(&bytes);
+        return (int)err->status;
+    }
+    struct pt_map memory = {(const uint8_t *)bytes.data, bytes.size};
+    if (!verify(&memory, err) && !read_archive(set, &memory, err))
+        set->name = pt_new_string(pt_source_name(source), err);
+    if (!err->status)
+        return PT_OK;
+    pt_tensors_free(set);
+    return pt_error_in(err, "%s", pt_source_name(source));
+}
+
 int pt_pytorch_file_verify(const char *path, struct pt_error *err)
 {
     struct pt_map map = {0};
-    struct pt_zip zip = {0};
     if (pt_map_open(&map, path, err))
         return (int)err->status;
-    if (check_form(&map, err) || pt_zip_open(&zip, map.data, map.size, err) || pt_zip_verify(&zip, err))
-        pt_error_in(err, "%s", path);
-    pt_zip_free(&zip);
+    int status = verify(&map, err);
     pt_map_close(&map);
-    return (int)err->status;
+    return status ? pt_error_in(err, "%s", path) : PT_OK;
 }

@@ -1,5 +1,6 @@
 /*
- * The token stream: examples or updates on a pipe. man/pt-stream.5 is the specification; this is its reader and writer.
+ * The token stream: examples or updates on a pipe. man/pt-stream.5 is the specification; this is its reader
+ * and writer.
  *
  * A word is a token id (31 bits) with its top bit set where the token counts in the loss.
  */
@@ -35,27 +36,30 @@ struct pt_stream_totals {
 uint64_t pt_stream_targets(const uint32_t *words, uint64_t n);
 
 struct pt_stream_writer;
-int pt_stream_writer_open(struct pt_stream_writer **writer, struct pt_sink *sink, const struct pt_stream_head *head,
-                          struct pt_error *err) PT_MUST_USE;
+int pt_stream_writer_open(struct pt_stream_writer **writer, struct pt_sink *sink,
+                          const struct pt_stream_head *head, struct pt_error *err) PT_MUST_USE;
 /* Words must be below the head's vocab_size; a reader refuses others. */
 int pt_stream_write_example(struct pt_stream_writer *writer, const uint32_t *words, uint64_t n,
                             struct pt_error *err) PT_MUST_USE;
 int pt_stream_write_update(struct pt_stream_writer *writer, const struct pt_update *update,
                            struct pt_error *err) PT_MUST_USE;
-/* The end section: call it only after everything succeeded. A stream of updates whose head promised other totals is PT_FAILED. */
+/* The end section: call it only after everything succeeded. A stream of updates whose head promised other
+ * totals is PT_FAILED. */
 int pt_stream_write_end(struct pt_stream_writer *writer, struct pt_error *err) PT_MUST_USE;
 void pt_stream_writer_free(struct pt_stream_writer *writer); /* does not touch the sink; NULL is allowed */
 
 /*
- * Reads one run of streams: several streams of examples with the same tokenizer, vocabulary, end-of-sequence id and template one
- * behind the other (others are PT_MISMATCH), or one stream of updates. The head is the first stream's. The end of the source is
- * accepted only behind an end section. Faults are PT_BAD_INPUT with the byte offset.
+ * Reads one run of streams: several streams of examples with the same tokenizer, vocabulary, end-of-sequence
+ * id and template one behind the other (others are PT_MISMATCH), or one stream of updates. The head is the
+ * first stream's. The end of the source is accepted only behind an end section. Faults are PT_BAD_INPUT with
+ * the byte offset.
  */
 struct pt_stream_reader;
-int pt_stream_reader_open(struct pt_stream_reader **reader, struct pt_source *source, struct pt_error *err) PT_MUST_USE;
+int pt_stream_reader_open(struct pt_stream_reader **reader, struct pt_source *source,
+                          struct pt_error *err) PT_MUST_USE;
 const struct pt_stream_head *pt_stream_reader_head(const struct pt_stream_reader *reader);
-/* *end = true behind the last one. Words are borrowed until the next call. Ids are checked against vocab_size. Of a stream of
- * updates it gives the examples in their order. */
+/* *end = true behind the last one. Words are borrowed until the next call. Ids are checked against
+ * vocab_size. Of a stream of updates it gives the examples in their order. */
 int pt_stream_read_example(struct pt_stream_reader *reader, struct pt_example *example, bool *end,
                            struct pt_error *err) PT_MUST_USE;
 /* Only for streams of updates: others are PT_MISMATCH. */

@@ -1,5 +1,6 @@
 /*
- * The head of a token stream: what the ids mean and where they came from. On the wire it is JSON (man/pt-stream.5).
+ * The head of a token stream: what the ids mean and where they came from. On the wire it is JSON
+ * (man/pt-stream.5).
  */
 #ifndef PT_FMT_STREAM_HEAD_H
 #define PT_FMT_STREAM_HEAD_H
@@ -24,8 +25,8 @@ struct pt_stream_head {
     uint64_t n_dataset_examples; /* rows of one epoch */
     double n_epochs;
     uint64_t schedule_updates; /* length of the learning-rate schedule */
-    json_t *packing; /* owned object: the settings of pt-pack (max_length, batch_size, gradient_accumulation, seed,
-                        shuffle), or NULL */
+    json_t *packing; /* owned object: the settings of pt-pack (max_length, batch_size, gradient_accumulation,
+                        seed, shuffle), or NULL */
 };
 
 void pt_stream_head_free(struct pt_stream_head *head);
@@ -33,19 +34,23 @@ void pt_stream_head_free(struct pt_stream_head *head);
 struct pt_stream_head pt_stream_head_copy(const struct pt_stream_head *head);
 
 /*
- * Appends an entry for this command to a history (made where *history is NULL): argv[1] and on. Left out are the options that cannot change
- * what is written: -o, -j, -q, -v, --memory, --log, --log-every, --save, --save-every, --resume and their long forms.
- * Arguments that are paths are cut to their last component and open descriptors (/dev/fd/63) become "-", so that equal
- * inputs give equal bytes wherever they lie. Bytes that are not UTF-8 become U+FFFD.
+ * Appends an entry for this command to a history (made where *history is NULL): argv[1] and on. Left out are
+ * the options that cannot change what is written: -o, -j, -q, -v, --memory, --log, --log-every, --save,
+ * --save-every, --resume and their long forms. Arguments that are paths are cut to their last component and
+ * open descriptors (/dev/fd/63) become "-", so that equal inputs give equal bytes wherever they lie. Bytes
+ * that are not UTF-8 become U+FFFD.
  */
-int pt_history_add(json_t **history, const char *tool, int argc, char *const *argv, struct pt_error *err) PT_MUST_USE;
+int pt_history_add(json_t **history, const char *tool, int argc, char *const *argv,
+                   struct pt_error *err) PT_MUST_USE;
 /* The same on a head. */
 int pt_stream_head_add_history(struct pt_stream_head *head, const char *tool, int argc, char *const *argv,
                                struct pt_error *err) PT_MUST_USE;
 
 /* The JSON of the wire, appended; and back (PT_BAD_INPUT names the field). */
-int pt_stream_head_write(const struct pt_stream_head *head, struct pt_buffer *out, struct pt_error *err) PT_MUST_USE;
-int pt_stream_head_parse(struct pt_stream_head *head, const char *text, size_t n, struct pt_error *err) PT_MUST_USE;
+int pt_stream_head_write(const struct pt_stream_head *head, struct pt_buffer *out,
+                         struct pt_error *err) PT_MUST_USE;
+int pt_stream_head_parse(struct pt_stream_head *head, const char *text, size_t n,
+                         struct pt_error *err) PT_MUST_USE;
 /* PT_MISMATCH, naming both values, where examples of the two cannot be one data set. */
 int pt_stream_head_compare(const struct pt_stream_head *first, const struct pt_stream_head *second,
                            struct pt_error *err) PT_MUST_USE;

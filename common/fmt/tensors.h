@@ -28,9 +28,9 @@ struct pt_tensor {
 struct pt_tensors {
     struct pt_tensor *tensors; /* owned, in the file's order */
     size_t n, capacity;
-    json_t *metadata; /* owned object of strings, or NULL: safetensors' __metadata__ */
+    json_t *metadata;                   /* owned object of strings, or NULL: safetensors' __metadata__ */
     struct pt_tensors_storage *storage; /* owned: mappings and heap blocks behind the tensors */
-    char *name; /* owned: the path, for messages */
+    char *name;                         /* owned: the path, for messages */
 };
 
 /* The tensor, or NULL. */

@@ -1,6 +1,7 @@
 /*
- * The members of a zip archive that lies in memory, found through its central directory (zip64 as well). For archives whose members
- * are used in place: what is compressed or encrypted is listed, not undone (io's sources do that).
+ * The members of a zip archive that lies in memory, found through its central directory (zip64 as well). For
+ * archives whose members are used in place: what is compressed or encrypted is listed, not undone (io's
+ * sources do that).
  */
 #ifndef PT_FMT_ZIP_H
 #define PT_FMT_ZIP_H
@@ -26,7 +27,8 @@ struct pt_zip {
     size_t n;
 };
 
-/* Every place and length is checked against the bytes; a name that occurs twice is refused. The bytes are borrowed. */
+/* Every place and length is checked against the bytes; a name that occurs twice is refused. The bytes are
+ * borrowed. */
 int pt_zip_open(struct pt_zip *zip, const void *bytes, size_t n, struct pt_error *err) PT_MUST_USE;
 void pt_zip_free(struct pt_zip *zip);
 /* NULL where there is none. */
