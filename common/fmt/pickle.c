@@ -4,7 +4,7 @@
  * shared through the memo, or going in circles, are harmless: nothing here recurses. Everything that grows is
  * bounded by the pickle's size or by a limit below.
  */
-#include "fmt/pickle.h"
+#include "fmt/pickle_machine.h"
 
 #include "base/memory.h"
 
@@ -16,72 +16,36 @@ enum {
     PICKLE_LIMIT = 1 << 26, /* bytes */
     MEMO_LIMIT = 1 << 20,
     CONTAINER_LIMIT = 1 << 20,
-    MARK_LIMIT = 64,
     STRING_LIMIT = 1 << 12,
 };
 
 typedef struct pt_pickle_value value;
 
-struct machine {
-    struct pt_pickle *pickle;
-    const uint8_t *bytes;
-    size_t n, at, opcode_at;
-    value *stack; /* owned */
-    size_t n_stack, stack_capacity;
-    size_t marks[MARK_LIMIT]; /* heights of the stack */
-    size_t n_marks;
-    value *memo; /* owned; only what was put there may be got */
-    bool *remembered;
-    size_t memo_capacity, remembered_capacity;
-    bool stopped;
-};
+typedef int operation(struct pt_pickle_machine *m, struct pt_error *err);
 
-typedef int operation(struct machine *m, struct pt_error *err);
-
-/* The names that a pickle may refer to. */
-enum global { ORDERED_DICT, REBUILD_TENSOR, REBUILD_PARAMETER, FIRST_STORAGE };
-static const struct {
-    const char *name;
-    enum pt_dtype dtype;
-} globals[] = {
-    [ORDERED_DICT] = {"collections OrderedDict", PT_DTYPE_UNKNOWN},
-    [REBUILD_TENSOR] = {"torch._utils _rebuild_tensor_v2", PT_DTYPE_UNKNOWN},
-    [REBUILD_PARAMETER] = {"torch._utils _rebuild_parameter", PT_DTYPE_UNKNOWN},
-    [FIRST_STORAGE] = {"torch FloatStorage", PT_F32},
-    {"torch HalfStorage", PT_F16},
-    {"torch BFloat16Storage", PT_BF16},
-    {"torch DoubleStorage", PT_F64},
-    {"torch LongStorage", PT_I64},
-    {"torch IntStorage", PT_I32},
-    {"torch ShortStorage", PT_I16},
-    {"torch CharStorage", PT_I8},
-    {"torch ByteStorage", PT_U8},
-    {"torch BoolStorage", PT_BOOL},
-};
-
-static int bad(struct machine *m, const char *what, struct pt_error *err)
+int pt_pickle_bad(const struct pt_pickle_machine *m, const char *what, struct pt_error *err)
 {
     return pt_fail(err, PT_BAD_INPUT, "damaged pickle: byte %zu: %s", m->opcode_at, what);
 }
 
-static int unsupported(struct machine *m, const char *what, struct pt_error *err)
+int pt_pickle_unsupported(const struct pt_pickle_machine *m, const char *what, struct pt_error *err)
 {
     return pt_fail(err, PT_MISMATCH, "pickle: byte %zu: %s", m->opcode_at, what);
 }
 
 /* --- the bytes --- */
 
-static const uint8_t *take(struct machine *m, size_t n, struct pt_error *err)
+static const uint8_t *take(struct pt_pickle_machine *m, size_t n, struct pt_error *err)
 {
     if (n > m->n - m->at) {
-        bad(m, "cut short", err);
+        pt_pickle_bad(m, "cut short", err);
         return NULL;
     }
     m->at += n;
     return m->bytes + m->at - n;
 }
 
-static int take_number(struct machine *m, int width, uint64_t *number, struct pt_error *err)
+static int take_number(struct pt_pickle_machine *m, int width, uint64_t *number, struct pt_error *err)
 {
     const uint8_t *bytes = take(m, (size_t)width, err);
     if (!bytes)
@@ -94,7 +58,7 @@ static int take_number(struct machine *m, int width, uint64_t *number, struct pt
 
 /* --- the stack --- */
 
-static int push(struct machine *m, value v, struct pt_error *err)
+int pt_pickle_push(struct pt_pickle_machine *m, value v, struct pt_error *err)
 {
     if (pt_reserve(&m->stack, &m->stack_capacity, m->n_stack + 1, sizeof *m->stack, err))
         return (int)err->status;
@@ -103,30 +67,30 @@ static int push(struct machine *m, value v, struct pt_error *err)
 }
 
 /* How many values lie above the last mark, and may be taken. */
-static size_t available(const struct machine *m)
+static size_t available(const struct pt_pickle_machine *m)
 {
     return m->n_stack - (m->n_marks ? m->marks[m->n_marks - 1] : 0);
 }
 
-static int need(struct machine *m, size_t n, struct pt_error *err)
+int pt_pickle_need(struct pt_pickle_machine *m, size_t n, struct pt_error *err)
 {
-    return available(m) < n ? bad(m, "too few values on the stack", err) : PT_OK;
+    return available(m) < n ? pt_pickle_bad(m, "too few values on the stack", err) : PT_OK;
 }
 
 /* Takes the mark away; the values that lay above it are stack[*first .. n_stack). */
-static int take_mark(struct machine *m, size_t *first, struct pt_error *err)
+static int take_mark(struct pt_pickle_machine *m, size_t *first, struct pt_error *err)
 {
     if (!m->n_marks)
-        return bad(m, "no mark on the stack", err);
+        return pt_pickle_bad(m, "no mark on the stack", err);
     *first = m->marks[--m->n_marks];
     return PT_OK;
 }
 
-static int new_container(struct machine *m, uint32_t *index, struct pt_error *err)
+static int new_container(struct pt_pickle_machine *m, uint32_t *index, struct pt_error *err)
 {
     struct pt_pickle *p = m->pickle;
     if (p->n_containers == CONTAINER_LIMIT)
-        return unsupported(m, "too many lists and tables", err);
+        return pt_pickle_unsupported(m, "too many lists and tables", err);
     if (pt_reserve(&p->containers, &p->containers_capacity, p->n_containers + 1, sizeof *p->containers, err))
         return (int)err->status;
     *index = (uint32_t)p->n_containers;
@@ -134,15 +98,15 @@ static int new_container(struct machine *m, uint32_t *index, struct pt_error *er
     return PT_OK;
 }
 
-static struct pt_pickle_container *container(const struct machine *m, value v)
+struct pt_pickle_container *pt_pickle_container_of(const struct pt_pickle_machine *m, value v)
 {
     return &m->pickle->containers[v.index];
 }
 
 /* Moves the values from stack[first] on to the end of a container. */
-static int append_from(struct machine *m, size_t first, value to, struct pt_error *err)
+static int append_from(struct pt_pickle_machine *m, size_t first, value to, struct pt_error *err)
 {
-    struct pt_pickle_container *c = container(m, to);
+    struct pt_pickle_container *c = pt_pickle_container_of(m, to);
     size_t n = m->n_stack - first;
     if (pt_reserve(&c->items, &c->capacity, c->n + n, sizeof *c->items, err))
         return (int)err->status;
@@ -153,60 +117,60 @@ static int append_from(struct machine *m, size_t first, value to, struct pt_erro
     return PT_OK;
 }
 
-static int push_empty(struct machine *m, enum pt_pickle_kind kind, struct pt_error *err)
+int pt_pickle_push_empty(struct pt_pickle_machine *m, enum pt_pickle_kind kind, struct pt_error *err)
 {
     value v = {.kind = kind};
-    return new_container(m, &v.index, err) ? (int)err->status : push(m, v, err);
+    return new_container(m, &v.index, err) ? (int)err->status : pt_pickle_push(m, v, err);
 }
 
 /* --- scalars --- */
 
-static int push_integer(struct machine *m, int64_t integer, struct pt_error *err)
+static int push_integer(struct pt_pickle_machine *m, int64_t integer, struct pt_error *err)
 {
-    return push(m, (value){.kind = PT_PICKLE_INTEGER, .integer = integer}, err);
+    return pt_pickle_push(m, (value){.kind = PT_PICKLE_INTEGER, .integer = integer}, err);
 }
 
-static int do_none(struct machine *m, struct pt_error *err)
+static int do_none(struct pt_pickle_machine *m, struct pt_error *err)
 {
-    return push(m, (value){.kind = PT_PICKLE_NONE}, err);
+    return pt_pickle_push(m, (value){.kind = PT_PICKLE_NONE}, err);
 }
 
-static int do_true(struct machine *m, struct pt_error *err)
+static int do_true(struct pt_pickle_machine *m, struct pt_error *err)
 {
-    return push(m, (value){.kind = PT_PICKLE_BOOL, .integer = 1}, err);
+    return pt_pickle_push(m, (value){.kind = PT_PICKLE_BOOL, .integer = 1}, err);
 }
 
-static int do_false(struct machine *m, struct pt_error *err)
+static int do_false(struct pt_pickle_machine *m, struct pt_error *err)
 {
-    return push(m, (value){.kind = PT_PICKLE_BOOL}, err);
+    return pt_pickle_push(m, (value){.kind = PT_PICKLE_BOOL}, err);
 }
 
-static int do_binint(struct machine *m, struct pt_error *err)
+static int do_binint(struct pt_pickle_machine *m, struct pt_error *err)
 {
     uint64_t number = 0;
     return take_number(m, 4, &number, err) ? (int)err->status
                                            : push_integer(m, (int32_t)(uint32_t)number, err);
 }
 
-static int do_binint1(struct machine *m, struct pt_error *err)
+static int do_binint1(struct pt_pickle_machine *m, struct pt_error *err)
 {
     uint64_t number = 0;
     return take_number(m, 1, &number, err) ? (int)err->status : push_integer(m, (int64_t)number, err);
 }
 
-static int do_binint2(struct machine *m, struct pt_error *err)
+static int do_binint2(struct pt_pickle_machine *m, struct pt_error *err)
 {
     uint64_t number = 0;
     return take_number(m, 2, &number, err) ? (int)err->status : push_integer(m, (int64_t)number, err);
 }
 
-static int do_long1(struct machine *m, struct pt_error *err)
+static int do_long1(struct pt_pickle_machine *m, struct pt_error *err)
 {
     uint64_t width = 0, number = 0;
     if (take_number(m, 1, &width, err))
         return (int)err->status;
     if (width > 8)
-        return unsupported(m, "an integer of more than 64 bits", err);
+        return pt_pickle_unsupported(m, "an integer of more than 64 bits", err);
     if (take_number(m, (int)width, &number, err))
         return (int)err->status;
     if (width && width < 8 && number >> (8 * width - 1))
@@ -214,7 +178,7 @@ static int do_long1(struct machine *m, struct pt_error *err)
     return push_integer(m, (int64_t)number, err);
 }
 
-static int do_binfloat(struct machine *m, struct pt_error *err)
+static int do_binfloat(struct pt_pickle_machine *m, struct pt_error *err)
 {
     uint64_t little = 0;
     if (take_number(m, 8, &little, err))
@@ -222,10 +186,10 @@ static int do_binfloat(struct machine *m, struct pt_error *err)
     uint64_t big = __builtin_bswap64(little); /* the only big-endian number of a pickle */
     value v = {.kind = PT_PICKLE_REAL};
     memcpy(&v.real, &big, sizeof v.real);
-    return push(m, v, err);
+    return pt_pickle_push(m, v, err);
 }
 
-static int push_string(struct machine *m, int width, struct pt_error *err)
+static int push_string(struct pt_pickle_machine *m, int width, struct pt_error *err)
 {
     uint64_t length = 0;
     if (take_number(m, width, &length, err))
@@ -234,108 +198,109 @@ static int push_string(struct machine *m, int width, struct pt_error *err)
     if (!text)
         return (int)err->status;
     if (length > STRING_LIMIT)
-        return unsupported(m, "a string of more than 4096 bytes", err);
-    return push(m, (value){.kind = PT_PICKLE_STRING, .index = (uint32_t)length, .text = (const char *)text},
-                err);
+        return pt_pickle_unsupported(m, "a string of more than 4096 bytes", err);
+    return pt_pickle_push(
+        m, (value){.kind = PT_PICKLE_STRING, .index = (uint32_t)length, .text = (const char *)text}, err);
 }
 
-static int do_binunicode(struct machine *m, struct pt_error *err)
+static int do_binunicode(struct pt_pickle_machine *m, struct pt_error *err)
 {
     return push_string(m, 4, err);
 }
 
-static int do_short_binstring(struct machine *m, struct pt_error *err)
+static int do_short_binstring(struct pt_pickle_machine *m, struct pt_error *err)
 {
     return push_string(m, 1, err);
 }
 
 /* --- containers --- */
 
-static int do_mark(struct machine *m, struct pt_error *err)
+static int do_mark(struct pt_pickle_machine *m, struct pt_error *err)
 {
-    if (m->n_marks == MARK_LIMIT)
-        return unsupported(m, "nested too deeply", err);
+    if (m->n_marks == PT_PICKLE_MARKS)
+        return pt_pickle_unsupported(m, "nested too deeply", err);
     m->marks[m->n_marks++] = m->n_stack;
     return PT_OK;
 }
 
-static int do_empty_tuple(struct machine *m, struct pt_error *err)
+static int do_empty_tuple(struct pt_pickle_machine *m, struct pt_error *err)
 {
-    return push_empty(m, PT_PICKLE_TUPLE, err);
+    return pt_pickle_push_empty(m, PT_PICKLE_TUPLE, err);
 }
 
-static int do_empty_list(struct machine *m, struct pt_error *err)
+static int do_empty_list(struct pt_pickle_machine *m, struct pt_error *err)
 {
-    return push_empty(m, PT_PICKLE_LIST, err);
+    return pt_pickle_push_empty(m, PT_PICKLE_LIST, err);
 }
 
-static int do_empty_dict(struct machine *m, struct pt_error *err)
+static int do_empty_dict(struct pt_pickle_machine *m, struct pt_error *err)
 {
-    return push_empty(m, PT_PICKLE_DICT, err);
+    return pt_pickle_push_empty(m, PT_PICKLE_DICT, err);
 }
 
-static int make_tuple(struct machine *m, size_t first, struct pt_error *err)
+static int make_tuple(struct pt_pickle_machine *m, size_t first, struct pt_error *err)
 {
     value v = {.kind = PT_PICKLE_TUPLE};
     if (new_container(m, &v.index, err))
         return (int)err->status;
-    struct pt_pickle_container *c = container(m, v); /* a tuple does not grow: no more room than it needs */
+    struct pt_pickle_container *c =
+        pt_pickle_container_of(m, v); /* a tuple does not grow: no more room than it needs */
     c->capacity = m->n_stack - first;
     c->items = pt_new_array(c->capacity, sizeof *c->items, err);
     if (!c->items || append_from(m, first, v, err))
         return (int)err->status;
-    return push(m, v, err);
+    return pt_pickle_push(m, v, err);
 }
 
-static int do_tuple(struct machine *m, struct pt_error *err)
+static int do_tuple(struct pt_pickle_machine *m, struct pt_error *err)
 {
     size_t first = 0;
     return take_mark(m, &first, err) ? (int)err->status : make_tuple(m, first, err);
 }
 
-static int do_tuple1(struct machine *m, struct pt_error *err)
+static int do_tuple1(struct pt_pickle_machine *m, struct pt_error *err)
 {
-    return need(m, 1, err) ? (int)err->status : make_tuple(m, m->n_stack - 1, err);
+    return pt_pickle_need(m, 1, err) ? (int)err->status : make_tuple(m, m->n_stack - 1, err);
 }
 
-static int do_tuple2(struct machine *m, struct pt_error *err)
+static int do_tuple2(struct pt_pickle_machine *m, struct pt_error *err)
 {
-    return need(m, 2, err) ? (int)err->status : make_tuple(m, m->n_stack - 2, err);
+    return pt_pickle_need(m, 2, err) ? (int)err->status : make_tuple(m, m->n_stack - 2, err);
 }
 
-static int do_tuple3(struct machine *m, struct pt_error *err)
+static int do_tuple3(struct pt_pickle_machine *m, struct pt_error *err)
 {
-    return need(m, 3, err) ? (int)err->status : make_tuple(m, m->n_stack - 3, err);
+    return pt_pickle_need(m, 3, err) ? (int)err->status : make_tuple(m, m->n_stack - 3, err);
 }
 
 /* Moves the values from stack[first] on into the list or dict below them. */
-static int fill(struct machine *m, size_t first, enum pt_pickle_kind kind, struct pt_error *err)
+static int fill(struct pt_pickle_machine *m, size_t first, enum pt_pickle_kind kind, struct pt_error *err)
 {
     size_t n = m->n_stack - first;
     if (first <= (m->n_marks ? m->marks[m->n_marks - 1] : 0) || m->stack[first - 1].kind != kind)
-        return bad(m, "no list or table to put values into", err);
+        return pt_pickle_bad(m, "no list or table to put values into", err);
     if (kind == PT_PICKLE_DICT && n % 2)
-        return bad(m, "a key without a value", err);
+        return pt_pickle_bad(m, "a key without a value", err);
     return append_from(m, first, m->stack[first - 1], err);
 }
 
-static int do_append(struct machine *m, struct pt_error *err)
+static int do_append(struct pt_pickle_machine *m, struct pt_error *err)
 {
-    return need(m, 2, err) ? (int)err->status : fill(m, m->n_stack - 1, PT_PICKLE_LIST, err);
+    return pt_pickle_need(m, 2, err) ? (int)err->status : fill(m, m->n_stack - 1, PT_PICKLE_LIST, err);
 }
 
-static int do_appends(struct machine *m, struct pt_error *err)
+static int do_appends(struct pt_pickle_machine *m, struct pt_error *err)
 {
     size_t first = 0;
     return take_mark(m, &first, err) ? (int)err->status : fill(m, first, PT_PICKLE_LIST, err);
 }
 
-static int do_setitem(struct machine *m, struct pt_error *err)
+static int do_setitem(struct pt_pickle_machine *m, struct pt_error *err)
 {
-    return need(m, 3, err) ? (int)err->status : fill(m, m->n_stack - 2, PT_PICKLE_DICT, err);
+    return pt_pickle_need(m, 3, err) ? (int)err->status : fill(m, m->n_stack - 2, PT_PICKLE_DICT, err);
 }
 
-static int do_setitems(struct machine *m, struct pt_error *err)
+static int do_setitems(struct pt_pickle_machine *m, struct pt_error *err)
 {
     size_t first = 0;
     return take_mark(m, &first, err) ? (int)err->status : fill(m, first, PT_PICKLE_DICT, err);
@@ -343,13 +308,13 @@ static int do_setitems(struct machine *m, struct pt_error *err)
 
 /* --- the memo --- */
 
-static int put(struct machine *m, int width, struct pt_error *err)
+static int put(struct pt_pickle_machine *m, int width, struct pt_error *err)
 {
     uint64_t index = 0;
-    if (take_number(m, width, &index, err) || need(m, 1, err))
+    if (take_number(m, width, &index, err) || pt_pickle_need(m, 1, err))
         return (int)err->status;
     if (index >= MEMO_LIMIT)
-        return unsupported(m, "a memo of more than 1048576 values", err);
+        return pt_pickle_unsupported(m, "a memo of more than 1048576 values", err);
     size_t had = m->remembered_capacity;
     if (pt_reserve(&m->memo, &m->memo_capacity, index + 1, sizeof *m->memo, err) ||
         pt_reserve(&m->remembered, &m->remembered_capacity, index + 1, sizeof *m->remembered, err))
@@ -361,180 +326,50 @@ static int put(struct machine *m, int width, struct pt_error *err)
     return PT_OK;
 }
 
-static int get(struct machine *m, int width, struct pt_error *err)
+static int get(struct pt_pickle_machine *m, int width, struct pt_error *err)
 {
     uint64_t index = 0;
     if (take_number(m, width, &index, err))
         return (int)err->status;
     if (index >= m->remembered_capacity || !m->remembered[index])
-        return bad(m, "a reference to a value that was not remembered", err);
-    return push(m, m->memo[index], err);
+        return pt_pickle_bad(m, "a reference to a value that was not remembered", err);
+    return pt_pickle_push(m, m->memo[index], err);
 }
 
-static int do_binput(struct machine *m, struct pt_error *err)
+static int do_binput(struct pt_pickle_machine *m, struct pt_error *err)
 {
     return put(m, 1, err);
 }
 
-static int do_long_binput(struct machine *m, struct pt_error *err)
+static int do_long_binput(struct pt_pickle_machine *m, struct pt_error *err)
 {
     return put(m, 4, err);
 }
 
-static int do_binget(struct machine *m, struct pt_error *err)
+static int do_binget(struct pt_pickle_machine *m, struct pt_error *err)
 {
     return get(m, 1, err);
 }
 
-static int do_long_binget(struct machine *m, struct pt_error *err)
+static int do_long_binget(struct pt_pickle_machine *m, struct pt_error *err)
 {
     return get(m, 4, err);
 }
 
-/* --- globals, storages, tensors --- */
+/* --- the machine --- */
 
-/* "module\nname\n", looked up in the table and nowhere else. */
-static int do_global(struct machine *m, struct pt_error *err)
-{
-    const uint8_t *text = m->bytes + m->at;
-    const uint8_t *middle = memchr(text, '\n', m->n - m->at);
-    const uint8_t *end = middle ? memchr(middle + 1, '\n', (size_t)(m->bytes + m->n - middle - 1)) : NULL;
-    if (!end)
-        return bad(m, "cut short", err);
-    m->at = (size_t)(end + 1 - m->bytes);
-    size_t module_bytes = (size_t)(middle - text), name_bytes = (size_t)(end - middle - 1);
-    for (size_t i = 0; i < sizeof globals / sizeof *globals; i++) {
-        const char *name = globals[i].name;
-        if (strlen(name) == module_bytes + 1 + name_bytes && !memcmp(name, text, module_bytes) &&
-            !memcmp(name + module_bytes + 1, middle + 1, name_bytes))
-            return push(m, (value){.kind = PT_PICKLE_GLOBAL, .index = (uint32_t)i}, err);
-    }
-    return pt_fail(
-        err, PT_MISMATCH,
-        "pickle: byte %zu: refers to %.*s.%.*s, which no table of tensors needs (nothing was executed)",
-        m->opcode_at, (int)(module_bytes < 80 ? module_bytes : 80), (const char *)text,
-        (int)(name_bytes < 80 ? name_bytes : 80), (const char *)middle + 1);
-}
-
-static bool is_text(value v, const char *text)
-{
-    return v.kind == PT_PICKLE_STRING && v.index == strlen(text) && !memcmp(v.text, text, v.index);
-}
-
-static bool is_size(value v)
-{
-    return v.kind == PT_PICKLE_INTEGER && v.integer >= 0;
-}
-
-/* ('storage', type, key, location, elements) */
-static int do_binpersid(struct machine *m, struct pt_error *err)
-{
-    if (need(m, 1, err))
-        return (int)err->status;
-    value id = m->stack[--m->n_stack];
-    if (id.kind != PT_PICKLE_TUPLE || container(m, id)->n != 5)
-        return bad(m, "not the description of a storage", err);
-    const value *item = container(m, id)->items;
-    if (!is_text(item[0], "storage") || item[1].kind != PT_PICKLE_GLOBAL || item[1].index < FIRST_STORAGE ||
-        item[2].kind != PT_PICKLE_STRING || item[3].kind != PT_PICKLE_STRING || !is_size(item[4]))
-        return bad(m, "not the description of a storage", err);
-    struct pt_pickle *p = m->pickle;
-    if (pt_reserve(&p->storages, &p->storages_capacity, p->n_storages + 1, sizeof *p->storages, err))
-        return (int)err->status;
-    p->storages[p->n_storages] = (struct pt_pickle_storage){.key = item[2].text,
-                                                            .key_bytes = item[2].index,
-                                                            .dtype = globals[item[1].index].dtype,
-                                                            .n_elements = (uint64_t)item[4].integer};
-    return push(m, (value){.kind = PT_PICKLE_STORAGE, .index = (uint32_t)p->n_storages++}, err);
-}
-
-/* Row-major without gaps; where a dimension is 1, or the tensor empty, the stride plays no part. */
-static bool is_contiguous(const struct pt_pickle_tensor *tensor, const value *strides)
-{
-    uint64_t expected = 1;
-    for (unsigned i = 0; i < tensor->rank; i++)
-        if (tensor->shape[i] == 0)
-            return true;
-    for (unsigned i = tensor->rank; i-- > 0;) {
-        if (tensor->shape[i] == 1)
-            continue;
-        if ((uint64_t)strides[i].integer != expected)
-            return false;
-        if (!pt_multiply(expected, tensor->shape[i], &expected))
-            expected = UINT64_MAX; /* no stride is that large; the shape itself is refused where it is used */
-    }
-    return true;
-}
-
-/* (storage, offset, shape, strides, requires_grad, hooks[, metadata]) */
-static int rebuild_tensor(struct machine *m, const struct pt_pickle_container *arguments,
-                          struct pt_error *err)
-{
-    const value *item = arguments->items;
-    if (arguments->n < 6 || arguments->n > 7 || item[0].kind != PT_PICKLE_STORAGE || !is_size(item[1]) ||
-        item[2].kind != PT_PICKLE_TUPLE || item[3].kind != PT_PICKLE_TUPLE)
-        return bad(m, "not the description of a tensor", err);
-    const struct pt_pickle_container *shape = container(m, item[2]), *strides = container(m, item[3]);
-    if (shape->n != strides->n)
-        return bad(m, "a tensor with a different number of sizes and strides", err);
-    if (shape->n > PT_MAX_RANK)
-        return unsupported(m, "a tensor of more than 8 dimensions", err);
-    struct pt_pickle_tensor tensor = {
-        .storage = item[0].index, .rank = (unsigned)shape->n, .offset = (uint64_t)item[1].integer};
-    for (size_t i = 0; i < shape->n; i++) {
-        if (!is_size(shape->items[i]) || !is_size(strides->items[i]))
-            return bad(m, "a tensor whose sizes and strides are not sizes", err);
-        tensor.shape[i] = (uint64_t)shape->items[i].integer;
-    }
-    tensor.contiguous = is_contiguous(&tensor, strides->items);
-    struct pt_pickle *p = m->pickle;
-    if (pt_reserve(&p->tensors, &p->tensors_capacity, p->n_tensors + 1, sizeof *p->tensors, err))
-        return (int)err->status;
-    p->tensors[p->n_tensors] = tensor;
-    return push(m, (value){.kind = PT_PICKLE_TENSOR, .index = (uint32_t)p->n_tensors++}, err);
-}
-
-/* A call: only of the few that the table knows, and none of them is one. */
-static int do_reduce(struct machine *m, struct pt_error *err)
-{
-    if (need(m, 2, err))
-        return (int)err->status;
-    value arguments = m->stack[--m->n_stack], called = m->stack[--m->n_stack];
-    if (called.kind != PT_PICKLE_GLOBAL || arguments.kind != PT_PICKLE_TUPLE)
-        return bad(m, "a call of something that cannot be called", err);
-    const struct pt_pickle_container *list = container(m, arguments);
-    if (called.index == ORDERED_DICT && list->n == 0)
-        return push_empty(m, PT_PICKLE_DICT, err);
-    if (called.index == REBUILD_TENSOR)
-        return rebuild_tensor(m, list, err);
-    if (called.index == REBUILD_PARAMETER && list->n >= 1 && list->items[0].kind == PT_PICKLE_TENSOR)
-        return push(m, list->items[0], err);
-    return bad(m, "a call of something that cannot be called", err);
-}
-
-/* Attributes of a table (a state dict's _metadata) are dropped; nothing else has any. */
-static int do_build(struct machine *m, struct pt_error *err)
-{
-    if (need(m, 2, err))
-        return (int)err->status;
-    if (m->stack[m->n_stack - 2].kind != PT_PICKLE_DICT)
-        return unsupported(m, "attributes of something else than a table", err);
-    m->n_stack--;
-    return PT_OK;
-}
-
-static int do_proto(struct machine *m, struct pt_error *err)
+static int do_proto(struct pt_pickle_machine *m, struct pt_error *err)
 {
     uint64_t protocol = 0;
     if (take_number(m, 1, &protocol, err))
         return (int)err->status;
-    return protocol == 2 ? PT_OK : unsupported(m, "a pickle of another protocol than 2", err);
+    return protocol == 2 ? PT_OK : pt_pickle_unsupported(m, "a pickle of another protocol than 2", err);
 }
 
-static int do_stop(struct machine *m, struct pt_error *err)
+static int do_stop(struct pt_pickle_machine *m, struct pt_error *err)
 {
     if (m->n_stack != 1 || m->n_marks || m->at != m->n)
-        return bad(m, "an end that is not the end", err);
+        return pt_pickle_bad(m, "an end that is not the end", err);
     m->pickle->root = m->stack[0];
     m->stopped = true;
     return PT_OK;
@@ -549,14 +384,14 @@ static operation *const operations[256] = {
     ['K'] = do_binint1,
     ['M'] = do_binint2,
     ['N'] = do_none,
-    ['Q'] = do_binpersid,
-    ['R'] = do_reduce,
+    ['Q'] = pt_pickle_binpersid,
+    ['R'] = pt_pickle_reduce,
     ['U'] = do_short_binstring,
     ['X'] = do_binunicode,
     [']'] = do_empty_list,
     ['a'] = do_append,
-    ['b'] = do_build,
-    ['c'] = do_global,
+    ['b'] = pt_pickle_build,
+    ['c'] = pt_pickle_global,
     ['e'] = do_appends,
     ['h'] = do_binget,
     ['j'] = do_long_binget,
@@ -575,7 +410,7 @@ static operation *const operations[256] = {
     [0x8a] = do_long1,
 };
 
-static int execute(struct machine *m, struct pt_error *err)
+static int execute(struct pt_pickle_machine *m, struct pt_error *err)
 {
     while (!m->stopped) {
         m->opcode_at = m->at;
@@ -597,7 +432,7 @@ int pt_pickle_read(struct pt_pickle *pickle, const void *bytes, size_t n, struct
     *pickle = (struct pt_pickle){0};
     if (n > PICKLE_LIMIT)
         return pt_fail(err, PT_MISMATCH, "a pickle of %zu bytes (at most %d)", n, PICKLE_LIMIT);
-    struct machine m = {.pickle = pickle, .bytes = bytes, .n = n};
+    struct pt_pickle_machine m = {.pickle = pickle, .bytes = bytes, .n = n};
     if (execute(&m, err))
         pt_pickle_free(pickle);
     free(m.stack);
