@@ -1,8 +1,8 @@
 /*
  * Matrix kernels. multiply: blocks of PT_BLOCK_ROWS x 4 (2 for 16 registers) vectors of c stay in registers
- * while the steps run; words of `a` are broadcast, rows of `b` are loaded. dots: a block of rows of w meets
- * up to PT_DOT_ROWS rows of x, both along k, so that w is used as it lies in memory. Included once by each
- * instruction set's file.
+ * while the steps run; words of `a` are broadcast, rows of `b` are loaded. dots: four rows of w (two where
+ * registers are few) meets up to PT_DOT_ROWS rows of x, both along k, so that w is used as it lies in memory.
+ * Included once by each instruction set's file.
  */
 #ifndef PT_MATH_KERNELS_MULTIPLY_H
 #define PT_MATH_KERNELS_MULTIPLY_H
@@ -12,9 +12,9 @@
 #include "math/simd.h"
 
 #if defined __AVX512F__
-enum { BLOCK_VECTORS = 4 };
+enum { BLOCK_VECTORS = 4, DOT_SUMS = 24 };
 #else
-enum { BLOCK_VECTORS = 2 };
+enum { BLOCK_VECTORS = 2, DOT_SUMS = 12 };
 #endif
 enum { DOT_COLUMNS = 4 };
 
@@ -116,28 +116,35 @@ static void multiply_pairs(size_t m, size_t n, size_t n_steps, struct pt_left a,
     multiply_words(true, m, n, n_steps, a, b, ldb, c, ldc, add);
 }
 
+/* `part` elements of the rows of x and w. */
+PT_INLINE void dots_step(size_t rows, size_t columns, vfloat sums[PT_DOT_ROWS][DOT_COLUMNS], const float *x,
+                         size_t ldx, const char *w, size_t w_stride, enum pt_dtype dtype, size_t part)
+{
+    vfloat right[DOT_COLUMNS];
+#pragma GCC unroll 4
+    for (size_t j = 0; j < columns; j++)
+        right[j] = widen_some(w + j * w_stride, dtype, part);
+#pragma GCC unroll 6
+    for (size_t i = 0; i < rows; i++) {
+        vfloat left = load_some(x + i * ldx, part);
+#pragma GCC unroll 4
+        for (size_t j = 0; j < columns; j++)
+            sums[i][j] += left * right[j];
+    }
+}
+
 PT_INLINE void dots_block(size_t rows, size_t columns, size_t k, const float *x, size_t ldx, const char *w,
                           enum pt_dtype dtype, const float *bias, float *y, size_t ldy)
 {
-    const size_t bytes = element_bytes(dtype);
+    const size_t bytes = element_bytes(dtype), whole = k / LANES * LANES;
     vfloat sums[PT_DOT_ROWS][DOT_COLUMNS] = {0};
-    for (size_t p = 0; p < k; p += LANES) {
-        size_t part = k - p < LANES ? k - p : LANES;
-        vfloat right[DOT_COLUMNS];
-#pragma GCC unroll 4
-        for (size_t j = 0; j < columns; j++) {
-            right[j] = widen_some(w + (j * k + p) * bytes, dtype, part);
-        }
-#pragma GCC unroll 6
-        for (size_t i = 0; i < rows; i++) {
-            vfloat left = load_some(x + i * ldx + p, part);
-#pragma GCC unroll 4
-            for (size_t j = 0; j < columns; j++)
-                sums[i][j] += left * right[j];
-        }
-    }
+    for (size_t p = 0; p < whole; p += LANES)
+        dots_step(rows, columns, sums, x + p, ldx, w + p * bytes, k * bytes, dtype, LANES);
+    if (whole < k)
+        dots_step(rows, columns, sums, x + whole, ldx, w + whole * bytes, k * bytes, dtype, k - whole);
 #pragma GCC unroll 6
     for (size_t i = 0; i < rows; i++)
+#pragma GCC unroll 4
         for (size_t j = 0; j < columns; j++)
             y[i * ldy + j] = v_sum(sums[i][j]) + (bias ? bias[j] : 0.0f);
 }
@@ -145,11 +152,11 @@ PT_INLINE void dots_block(size_t rows, size_t columns, size_t k, const float *x,
 PT_INLINE void dots_rows(size_t rows, size_t n, size_t k, const float *x, size_t ldx, const char *w,
                          enum pt_dtype dtype, const float *bias, float *y, size_t ldy)
 {
-    const size_t bytes = element_bytes(dtype);
+    const size_t bytes = element_bytes(dtype),
+                 columns = rows * DOT_COLUMNS <= DOT_SUMS ? DOT_COLUMNS : DOT_COLUMNS / 2;
     size_t j = 0;
-    for (; j + DOT_COLUMNS <= n; j += DOT_COLUMNS)
-        dots_block(rows, DOT_COLUMNS, k, x, ldx, w + j * k * bytes, dtype, bias ? bias + j : NULL, y + j,
-                   ldy);
+    for (; j + columns <= n; j += columns)
+        dots_block(rows, columns, k, x, ldx, w + j * k * bytes, dtype, bias ? bias + j : NULL, y + j, ldy);
     for (; j < n; j++)
         dots_block(rows, 1, k, x, ldx, w + j * k * bytes, dtype, bias ? bias + j : NULL, y + j, ldy);
 }

@@ -38,10 +38,24 @@ PT_INLINE vfloat widen_some(const char *from, enum pt_dtype dtype, size_t part)
     return dtype == PT_F32 ? v_load(from) : dtype == PT_BF16 ? v_widen_bf16(from) : v_widen_f16(from);
 }
 
+PT_INLINE void widen_all(float *to, const char *from, enum pt_dtype dtype, size_t n)
+{
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        v_store(to + i, widen_some(from + i * element_bytes(dtype), dtype, LANES));
+    if (i < n)
+        v_store_part(to + i, widen_some(from + i * element_bytes(dtype), dtype, n - i), n - i);
+}
+
+/* Makes the type a constant. */
 static void widen(float *to, const void *from, enum pt_dtype dtype, size_t n)
 {
-    PT_EACH_VECTOR(i, part, n)
-    store_some(to + i, widen_some((const char *)from + i * element_bytes(dtype), dtype, part), part);
+    if (dtype == PT_F32)
+        memcpy(to, from, n * sizeof(float));
+    else if (dtype == PT_BF16)
+        widen_all(to, from, PT_BF16, n);
+    else
+        widen_all(to, from, PT_F16, n);
 }
 
 /* Words of the pairs in 2 LANES elements. */
@@ -58,23 +72,29 @@ PT_INLINE void round_to_words(float *to, const char *from, enum pt_dtype dtype)
 #endif
 }
 
-static void pair_row(float *to, const void *from, enum pt_dtype dtype, size_t n)
+PT_INLINE void pair_row_of(float *to, const char *from, enum pt_dtype dtype, size_t n)
 {
     const size_t bytes = element_bytes(dtype);
-    if (dtype == PT_BF16) {
-        if (n & 1)
-            to[n / 2] = 0.0f;
-        memcpy(to, from, n * bytes);
-        return;
-    }
     size_t i = 0;
     for (; i + 2 * LANES <= n; i += 2 * LANES)
-        round_to_words(to + i / 2, (const char *)from + i * bytes, dtype);
+        round_to_words(to + i / 2, from + i * bytes, dtype);
     if (i < n) {
         char padded[2 * sizeof(vfloat)] = {0};
         float words[LANES];
-        round_to_words(words, memcpy(padded, (const char *)from + i * bytes, (n - i) * bytes), dtype);
+        round_to_words(words, memcpy(padded, from + i * bytes, (n - i) * bytes), dtype);
         memcpy(to + i / 2, words, (n - i + 1) / 2 * sizeof(float));
+    }
+}
+
+static void pair_row(float *to, const void *from, enum pt_dtype dtype, size_t n)
+{
+    if (dtype == PT_F32)
+        pair_row_of(to, from, PT_F32, n);
+    else if (dtype == PT_F16)
+        pair_row_of(to, from, PT_F16, n);
+    else if (n) {
+        to[(n - 1) / 2] = 0.0f; /* the partner of a last single element */
+        memcpy(to, from, n * sizeof(uint16_t));
     }
 }
 
@@ -84,15 +104,25 @@ PT_INLINE vuint bf16_bits(const char *from, enum pt_dtype dtype, size_t part)
     return dtype == PT_BF16 ? (vuint)v >> 16 : v_round_bf16(v);
 }
 
-static void pair_rows(float *to, const void *first, const void *second, enum pt_dtype dtype, size_t n)
+PT_INLINE void pair_rows_of(float *to, const char *first, const char *second, enum pt_dtype dtype, size_t n)
 {
     const size_t bytes = element_bytes(dtype);
     PT_EACH_VECTOR(i, part, n)
     {
-        vuint low = bf16_bits((const char *)first + i * bytes, dtype, part);
-        vuint high = second ? bf16_bits((const char *)second + i * bytes, dtype, part) : (vuint){0};
+        vuint low = bf16_bits(first + i * bytes, dtype, part);
+        vuint high = second ? bf16_bits(second + i * bytes, dtype, part) : (vuint){0};
         store_some(to + i, (vfloat)(low | high << 16), part);
     }
+}
+
+static void pair_rows(float *to, const void *first, const void *second, enum pt_dtype dtype, size_t n)
+{
+    if (dtype == PT_F32)
+        pair_rows_of(to, first, second, PT_F32, n);
+    else if (dtype == PT_BF16)
+        pair_rows_of(to, first, second, PT_BF16, n);
+    else
+        pair_rows_of(to, first, second, PT_F16, n);
 }
 
 static void transpose(float *to, size_t ldt, const float *from, size_t ldf, size_t m, size_t n)

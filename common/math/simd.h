@@ -85,14 +85,23 @@ PT_INLINE vfloat v_max(vfloat a, vfloat b)
     return v_select(a > b, a, b);
 }
 
+typedef float vfloat4 __attribute__((vector_size(16)));
+
+/* Halves are added to halves. */
 PT_INLINE float v_sum(vfloat v)
 {
-    float lanes[LANES];
-    memcpy(lanes, &v, sizeof v);
-    for (size_t width = LANES / 2; width; width /= 2)
-        for (size_t i = 0; i < width; i++)
-            lanes[i] += lanes[i + width];
-    return lanes[0];
+#if defined __AVX512F__
+    typedef float vfloat8 __attribute__((vector_size(32)));
+    vfloat8 eight = __builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7) +
+                    __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15);
+    vfloat4 four =
+        __builtin_shufflevector(eight, eight, 0, 1, 2, 3) + __builtin_shufflevector(eight, eight, 4, 5, 6, 7);
+#elif defined __AVX2__
+    vfloat4 four = __builtin_shufflevector(v, v, 0, 1, 2, 3) + __builtin_shufflevector(v, v, 4, 5, 6, 7);
+#else
+    vfloat4 four = v;
+#endif
+    return (four[0] + four[2]) + (four[1] + four[3]);
 }
 
 /*
@@ -119,9 +128,15 @@ PT_INLINE vfloat v_exp(vfloat x)
 
 PT_INLINE vfloat v_widen_bf16(const void *from)
 {
+#if defined __AVX512F__
+    return (vfloat)((vuint)_mm512_cvtepu16_epi32(_mm256_loadu_si256(from)) << 16);
+#elif defined __AVX2__
+    return (vfloat)((vuint)_mm256_cvtepu16_epi32(_mm_loadu_si128(from)) << 16);
+#else
     vhalf bits;
     memcpy(&bits, from, sizeof bits);
     return (vfloat)(__builtin_convertvector(bits, vuint) << 16);
+#endif
 }
 
 PT_INLINE vfloat v_widen_f16(const void *from)
