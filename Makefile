@@ -78,7 +78,7 @@ $(BUILD)/settings: FORCE
 	@echo '$(CC) $(CXX) $(ALL_CFLAGS) $(ALL_CXXFLAGS) $(LDFLAGS) $(LIBS)' >$@.new
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
--include $(OBJECTS:.o=.d) $(wildcard $(BUILD)/tools/*.d $(BUILD)/tests/*/*.d)
+-include $(OBJECTS:.o=.d) $(wildcard $(BUILD)/tools/*.d $(BUILD)/tests/*.d $(BUILD)/tests/*/*.d)
 
 # ---------------------------------------------------------------------------------------------- packages
 
@@ -144,8 +144,14 @@ $(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/fuzz/input_file.o $(BUIL
 	@mkdir -p $(@D)
 	@$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $(filter %.o %.a,$^) $(LIBS)
 
-bench-peft: all
-	@PATH="$(abspath $(BIN)):$$PATH" tests/bench-peft/run
+# Writes models with random weights of any shape.
+$(BUILD)/generate-checkpoint: $(BUILD)/tests/generate-checkpoint.o $(BUILD)/libpt.a
+	@mkdir -p $(@D)
+	@echo "  LD  $@"
+	@$(CC) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) $(LIBS)
+
+bench-peft: all $(BUILD)/generate-checkpoint
+	@PATH="$(abspath $(BIN)):$(abspath $(BUILD)):$$PATH" tests/bench-peft/run
 
 # ---------------------------------------------------------------------------------------------- installing
 
