@@ -73,7 +73,7 @@ $(BUILD)/%.o: %.cc $(BUILD)/settings
 
 # Rewritten only when the way of building changes, which then builds everything anew.
 $(BUILD)/settings: FORCE
-	@make/packages missing build
+	@tools/build/packages missing build
 	@mkdir -p $(@D)
 	@echo '$(CC) $(CXX) $(ALL_CFLAGS) $(ALL_CXXFLAGS) $(LDFLAGS) $(LIBS)' >$@.new
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
@@ -83,10 +83,10 @@ $(BUILD)/settings: FORCE
 # ---------------------------------------------------------------------------------------------- packages
 
 deps:
-	@make/packages install build
+	@tools/build/packages install build
 
 check-deps:
-	@make/packages install build check
+	@tools/build/packages install build check
 
 # ---------------------------------------------------------------------------------------------- tests
 
@@ -112,7 +112,7 @@ demo:
 	@PATH="$(abspath $(BIN)):$$PATH" examples/demo
 
 lint:
-	@make/packages missing build lint
+	@tools/build/packages missing build lint
 	@$(MAKE) --no-print-directory all
 	@$(TEST_ENVIRONMENT) tests/lint/run
 
@@ -156,10 +156,10 @@ bench-peft: all $(BUILD)/generate-checkpoint
 # ---------------------------------------------------------------------------------------------- installing
 
 install: all
-	@make/install "$(DESTDIR)" "$(PREFIX)" "$(BUILD)" "$(BIN)"
+	@tools/build/install "$(DESTDIR)" "$(PREFIX)" "$(BUILD)" "$(BIN)"
 
 uninstall:
-	@make/install --remove "$(DESTDIR)" "$(PREFIX)"
+	@tools/build/install --remove "$(DESTDIR)" "$(PREFIX)"
 
 clean:
 	rm -rf build build-asan build-valgrind build-coverage build-fuzz bin

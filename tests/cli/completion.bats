@@ -4,7 +4,7 @@
 load ../lib/helpers
 
 @test "options are completed from --help" {
-    source completions/pt.bash
+    source tools/completions/pt.bash
     COMP_WORDS=(pt-pack --max-) COMP_CWORD=1
     _pt_complete pt-pack
     [[ " ${COMPREPLY[*]} " == *" --max-length "* && " ${COMPREPLY[*]} " != *" --seed "* ]]

@@ -5,7 +5,7 @@ load ../lib/helpers
 
 @test "an installed library compiles and links by its pkg-config file; uninstalling leaves nothing" {
     root=$BATS_TEST_TMPDIR/root
-    make/install "" "$root" "$PT_BUILD" "$(dirname "$(command -v pt-pack)")"
+    tools/build/install "" "$root" "$PT_BUILD" "$(dirname "$(command -v pt-pack)")"
     [ -x "$root/bin/pt-pack" ] && [ -e "$root/share/man/man1/pt-pack.1" ]
     cat >"$BATS_TEST_TMPDIR/program.c" <<'END'
 #include <pt.h>
@@ -25,9 +25,9 @@ int main(int argc, char **argv)
 END
     export PKG_CONFIG_PATH=$root/lib/pkgconfig
     # shellcheck disable=SC2046 # flags are words
-    cc $(pkg-config --cflags libpt) -o "$BATS_TEST_TMPDIR/program" "$BATS_TEST_TMPDIR/program.c" $(pkg-config --static --libs libpt)
+    cc $(pkg-config --cflags libpt) -o "$BATS_TEST_TMPDIR/program" "$BATS_TEST_TMPDIR/program.c" $(pkg-config --libs libpt)
     exits 0 "$BATS_TEST_TMPDIR/program" "$DEMO_MODEL"
     [ "$output" -eq 6144 ]
-    make/install --remove "" "$root"
+    tools/build/install --remove "" "$root"
     [ -z "$(find "$root" -type f)" ]
 }

@@ -42,6 +42,10 @@ setup() {
 train() {
     pt-train -m "$MODEL" -p "$PROMPT" "$@"
 }
+# The same as a background job: the job is the tool itself, so that signals reach it.
+train_job() {
+    exec pt-train -m "$MODEL" -p "$PROMPT" "$@" 3>&-
+}
 
 # without_times LOG: what of a log does not depend on the clock.
 without_times() {
@@ -179,7 +183,7 @@ wait_for_step() {
     for share in 15 40 75 99; do
         part=$((size * share / 100))
         rm -f log state tuned
-        train -q --save state --save-every 1 --log log --log-every 3 -o tuned feed &
+        train_job -q --save state --save-every 1 --log log --log-every 3 -o tuned feed &
         feed "$part"
         wait_for_step $((share / 10 * 3 / 3 * 3 > 27 ? 27 : share / 10 * 3)) log
         kill -9 $!
@@ -201,7 +205,7 @@ wait_for_step() {
         rm -f log state
         # A background job of a script ignores SIGINT, so that the job here is another shell's foreground.
         bash -c 'trap - INT; exec "$@"' - env --default-signal=INT pt-train -m "$MODEL" -p "$PROMPT" --save state --save-every 1000 \
-            --log log --log-every 1 -o tuned feed 2>messages &
+            --log log --log-every 1 -o tuned feed 2>messages 3>&- &
         feed "$half"
         wait_for_step 10 log
         kill -"$signal" $!
@@ -219,7 +223,7 @@ wait_for_step() {
 
 @test "a second signal ends at once" {
     open_feed
-    train -q --log log --log-every 1 -o tuned feed &
+    train_job -q --log log --log-every 1 -o tuned feed &
     feed $(($(stat -c %s "$UPDATES") / 2))
     wait_for_step 5 log
     kill -TERM $!
