@@ -7,6 +7,8 @@
 #include "fmt/json.h"
 #include "model/model.h"
 
+#include <math.h>
+
 #define BLOOM REFERENCE "bloom/model"
 
 enum { PARAMETERS = 1024 * 64 + 2 * 64 + 3 * (12 * 64 * 64 + 13 * 64) + 2 * 64 };
@@ -338,6 +340,38 @@ static void a_folder_without_weights_or_configuration_is_refused(void **state)
     expect_refusal(PT_MISMATCH, "mamba");
 }
 
+static void a_pytorch_checkpoint_opens_whole_and_by_its_index(void **state)
+{
+    (void)state;
+    struct pt_model *model = open_model("tests/data/tiny-bloom");
+    assert_int_equal(pt_model_config(model)->n_layers, 5);
+    assert_int_equal(pt_model_parameters(model), 1024 * 32 + 2 * 32 + 5 * (12 * 32 * 32 + 13 * 32) + 2 * 32);
+    struct pt_fingerprint expected = pt_model_fingerprint(model);
+    char names[5][PT_ROLES][96];
+    for (unsigned layer = 0; layer < 5; layer++)
+        for (enum pt_role role = 0; role < PT_ROLES; role++)
+            strcpy(names[layer][role], pt_model_tensor_name(model, layer, role));
+    float row[32];
+    pt_model_embedding(model, 5, row);
+    double sum = 0;
+    for (size_t i = 0; i < 32; i++)
+        sum += fabs(row[i]);
+    assert_true(sum > 0.01 && sum < 32);
+    pt_model_close(model);
+    folder_copy(&folder, "tests/data/tiny-bloom/config.json", "config.json");
+    folder_copy(&folder, "tests/data/tiny-bloom/pytorch_model.bin", "pytorch_model-00001-of-00001.bin");
+    json_t *map = json_object();
+    for (unsigned layer = 0; layer < 5; layer++)
+        for (enum pt_role role = layer ? PT_FIRST_LAYER_ROLE : 0; role < PT_ROLES; role++)
+            json_object_set_new(map, names[layer][role], json_string("pytorch_model-00001-of-00001.bin"));
+    json_t *index = json_pack("{s:o}", "weight_map", map);
+    assert_int_equal(json_dump_file(index, folder_file(&folder, "pytorch_model.bin.index.json"), 0), 0);
+    json_decref(index);
+    struct pt_model *sharded = open_model(folder.path);
+    assert_string_equal(pt_model_fingerprint(sharded).text, expected.text);
+    pt_model_close(sharded);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -352,6 +386,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_stored_head_counts_only_where_it_differs, start, finish),
         cmocka_unit_test_setup_teardown(an_untied_head_must_be_there, start, finish),
         cmocka_unit_test_setup_teardown(a_folder_without_weights_or_configuration_is_refused, start, finish),
+        cmocka_unit_test_setup_teardown(a_pytorch_checkpoint_opens_whole_and_by_its_index, start, finish),
     };
     return cmocka_run_group_tests(tests, open_reference, close_reference);
 }
