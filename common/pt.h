@@ -1,6 +1,6 @@
 /*
- * The library's header: everything, layer by layer. Programs compile with `pkg-config --cflags libpt` and link with
- * `pkg-config --static --libs libpt`. The headers below are the manual; read them in this order.
+ * The library's header: everything, layer by layer. Programs compile with `pkg-config --cflags libpt` and
+ * link with `pkg-config --static --libs libpt`. The headers below are the manual; read them in this order.
  */
 #ifndef PT_H
 #define PT_H

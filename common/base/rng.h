@@ -29,7 +29,8 @@ double pt_rng_uniform_double(struct pt_rng *rng);
 uint32_t pt_rng_below(struct pt_rng *rng, uint64_t n);
 /* torch.randperm(n) on CPU. */
 void pt_rng_permutation(struct pt_rng *rng, uint64_t n, uint64_t *order);
-/* torch.randn(n) of f32 on CPU, both its ways (n < 16 and n >= 16): the bits that it has on x86-64 with AVX2. */
+/* torch.randn(n) of f32 on CPU, both its ways (n < 16 and n >= 16): the bits that it has on x86-64 with AVX2.
+ */
 void pt_rng_normal(struct pt_rng *rng, size_t n, float *values);
 
 #endif

@@ -119,8 +119,8 @@ static int fill_slot(const struct pt_generator *generator, struct slot *slot,
         return pt_fail(err, PT_BAD_INPUT, "text %llu: no token to continue", (unsigned long long)text);
     if (input->n >= slot->limit) {
         pt_fail(err, PT_BAD_INPUT,
-                "text %llu: its %zu tokens leave no room: at most %llu with the continuation", (unsigned long long)text,
-                input->n, (unsigned long long)slot->limit);
+                "text %llu: its %zu tokens leave no room: at most %llu with the continuation",
+                (unsigned long long)text, input->n, (unsigned long long)slot->limit);
         return pt_error_hint(err, "raise --max-length or use --max-new-tokens");
     }
     pt_rng_seed(&slot->rng, pt_hash64(&number, sizeof number, generator->seed));
