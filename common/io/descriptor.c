@@ -3,12 +3,14 @@
  */
 #include "io/descriptor.h"
 
+#include "io/source.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <unistd.h>
 
-enum { FIRST_FREE = 3 };
+enum { FIRST_FREE = 3, MILLISECONDS_BETWEEN_QUESTIONS = 200 };
 
 int pt_descriptor_duplicate(int descriptor)
 {
@@ -40,9 +42,34 @@ static int again(int descriptor, short event)
     return poll(&wait, 1, -1) >= 0 || errno == EINTR;
 }
 
+static bool (*read_is_interrupted)(void);
+
+void pt_source_set_interrupt(bool (*interrupted)(void))
+{
+    read_is_interrupted = interrupted;
+}
+
+/* Waits for something to read, asking time and again: a signal that comes right before a wait begins does not
+ * end it. */
+static bool wait_to_read(int descriptor)
+{
+    struct pollfd wait = {.fd = descriptor, .events = POLLIN};
+    for (;;) {
+        int ready = poll(&wait, 1, MILLISECONDS_BETWEEN_QUESTIONS);
+        if (ready > 0 || (ready < 0 && errno != EINTR))
+            return true;
+        if (read_is_interrupted())
+            return false;
+    }
+}
+
 ssize_t pt_descriptor_read(int descriptor, void *bytes, size_t n)
 {
     for (;;) {
+        if (read_is_interrupted && !wait_to_read(descriptor)) {
+            errno = EINTR;
+            return -1;
+        }
         ssize_t got = read(descriptor, bytes, n);
         if (got >= 0 || !again(descriptor, POLLIN))
             return got;

@@ -14,7 +14,8 @@
 int pt_descriptor_open(const char *path, int flags, mode_t mode);
 int pt_descriptor_duplicate(int descriptor);
 
-/* One read of up to n bytes; 0 at the end, -1 with errno. Waits where the descriptor is non-blocking. */
+/* One read of up to n bytes; 0 at the end, -1 with errno. Waits where the descriptor is non-blocking, and no
+ * longer than pt_source_set_interrupt allows (EINTR). */
 ssize_t pt_descriptor_read(int descriptor, void *bytes, size_t n);
 /* All n bytes. -1 with errno. */
 int pt_descriptor_write(int descriptor, const void *bytes, size_t n);

@@ -257,7 +257,8 @@ static int one_update(struct run *run, struct pt_error *err)
     struct pt_update update;
     struct pt_update_report report = {0};
     if (read_update(run, &update, err)) {
-        /* A signal to the whole pipeline has ended the producer as well: this run still ends tidily. */
+        /* A signal ends waiting for input, and one to the whole pipeline the producer: this run still ends
+         * tidily. */
         if (!should_stop(run))
             return (int)err->status;
         *err = (struct pt_error){0};

@@ -224,13 +224,15 @@ wait_for_step() {
 
 @test "a signal ends a run that waits for its input" {
     open_feed
-    train_job -q --log log --log-every 1 -o tuned feed &
+    train_job -q --save state --save-every 1000 --log log --log-every 1 -o tuned feed &
     feed $(($(stat -c %s "$UPDATES") / 2))
-    wait_for_step 5 log
+    wait_for_step 10 log
+    sleep 0.3
     kill -TERM $!
     wait $! && status=0 || status=$?
     [ "$status" -eq 143 ]
     [ "$(find . -name '*tuned*')" = "" ]
+    train -q --resume state "$UPDATES" | cmp - "$WHOLE"
 }
 
 @test "a reader that goes away ends the run between updates" {
