@@ -91,7 +91,7 @@ check-deps:
 # ---------------------------------------------------------------------------------------------- tests
 
 # Tests run from the root of the tree, with the tools in front of PATH.
-TEST_ENVIRONMENT = PATH="$(abspath $(BIN)):$$PATH" PT_BIN="$(abspath $(BIN))" PT_BUILD="$(abspath $(BUILD))" \
+TEST_ENVIRONMENT = PATH="$(abspath $(BIN)):$$PATH" PT_BIN="$(abspath $(BIN))" PT_BUILD="$(abspath $(BUILD))" PT_LDFLAGS="$(LDFLAGS)" \
 	CMOCKA_MESSAGE_OUTPUT=TAP
 
 check:
@@ -135,7 +135,7 @@ coverage:
 FUZZ_SECONDS ?= 30
 fuzz: all
 	@$(MAKE) --no-print-directory BUILD=build-fuzz BIN=build-fuzz/bin CC=clang CXX=clang++ \
-	    CFLAGS='-O1 -g -fsanitize=fuzzer-no-link,address,undefined' LDFLAGS='-fsanitize=address,undefined' fuzz-programs
+	    CFLAGS='-O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize=vptr' LDFLAGS='-fsanitize=address,undefined' fuzz-programs
 	@tests/fuzz/run $(FUZZ_SECONDS) build-fuzz/fuzz $(BIN)
 
 fuzz-programs: $(FUZZERS)

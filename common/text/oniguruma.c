@@ -47,7 +47,7 @@ static int put(struct translation *t, const char *text)
 
 static bool is_letter(uint32_t point)
 {
-    return strchr("\1\2\3\4\5", utf8proc_category((utf8proc_int32_t)point)) &&
+    return strchr("\1\2\3\4\5", (int)utf8proc_category((utf8proc_int32_t)point)) &&
            utf8proc_category((utf8proc_int32_t)point);
 }
 

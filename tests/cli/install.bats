@@ -25,7 +25,7 @@ int main(int argc, char **argv)
 END
     export PKG_CONFIG_PATH=$root/lib/pkgconfig
     # shellcheck disable=SC2046 # flags are words
-    cc $(pkg-config --cflags libpt) -o "$BATS_TEST_TMPDIR/program" "$BATS_TEST_TMPDIR/program.c" $(pkg-config --libs libpt)
+    cc $PT_LDFLAGS $(pkg-config --cflags libpt) -o "$BATS_TEST_TMPDIR/program" "$BATS_TEST_TMPDIR/program.c" $(pkg-config --libs libpt)
     exits 0 "$BATS_TEST_TMPDIR/program" "$DEMO_MODEL"
     [ "$output" -eq 6144 ]
     tools/build/install --remove "" "$root"

@@ -78,7 +78,7 @@ static struct pt_sink *packed(const struct pt_pack_settings *settings, const str
     struct pt_error err = {0};
     struct pt_pack *pack;
     struct pt_stream_head *head;
-    struct pt_sink *output;
+    struct pt_sink *output = NULL;
     if (pt_pack_open(&pack, settings, &err) || read_into(pack, input, &err) ||
         pt_pack_finish(pack, &head, &err) || pt_sink_open_memory(&output, &err) ||
         pt_pack_write(pack, output, &err))

@@ -149,7 +149,7 @@ static void members_can_be_read_in_any_order(void **state)
         snprintf(path, sizeof path, ARCHIVES "%s:data/%s", archives[pt_rng_below(&rng, 3)], names[which]);
         struct pt_error err = {0};
         struct pt_source *source;
-        size_t want = pt_rng_below(&rng, sizeof bytes), got, length = which ? 480 : strlen(records);
+        size_t want = pt_rng_below(&rng, sizeof bytes), got = 0, length = which ? 480 : strlen(records);
         if (pt_source_open(&source, path, &err) || pt_source_read(source, bytes, want, &got, &err))
             fail_msg("%s", err.message);
         assert_int_equal(got, want < length ? want : length);
