@@ -154,6 +154,7 @@ static void a_comma_locale_changes_nothing(void **state)
     if (!a_comma_locale()) {
         setlocale(LC_ALL, "C");
         print_message("# no locale with a decimal comma is installed\n");
+        skip();
         return;
     }
     decimals_are_strict(state);
