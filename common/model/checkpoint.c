@@ -9,8 +9,10 @@
 #include "fmt/pytorch_file.h"
 #include "fmt/safetensors.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct layout {
@@ -124,6 +126,23 @@ static int open_index(struct pt_checkpoint *checkpoint, const struct layout *lay
     else
         open_shards(checkpoint, layout, folder, map, path, err);
     json_decref(index);
+    return (int)err->status;
+}
+
+int pt_checkpoint_config(json_t **config, const char *folder, struct pt_error *err)
+{
+    struct stat status;
+    *config = NULL;
+    if (stat(folder, &status))
+        return pt_fail_errno(err, "%s", folder);
+    if (!S_ISDIR(status.st_mode))
+        return pt_fail(err, PT_BAD_INPUT, "%s: not a folder, where a model's folder is expected", folder);
+    char *path = pt_new_format(err, "%s/config.json", folder);
+    if (path && access(path, F_OK) && errno == ENOENT)
+        pt_fail(err, PT_BAD_INPUT, "%s: holds no config.json", folder);
+    else if (path)
+        (void)!pt_json_load(config, path, err);
+    free(path);
     return (int)err->status;
 }
 

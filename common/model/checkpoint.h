@@ -13,6 +13,12 @@ struct pt_checkpoint {
 };
 
 /*
+ * config.json of a model folder; the caller owns *config. A folder that holds none and a path that is no
+ * folder are PT_BAD_INPUT; a path that does not exist is PT_FAILED.
+ */
+int pt_checkpoint_config(json_t **config, const char *folder, struct pt_error *err) PT_MUST_USE;
+
+/*
  * Opens what is there, in transformers' order: model.safetensors, model.safetensors.index.json,
  * pytorch_model.bin, pytorch_model.bin.index.json. A shard that is missing, or a tensor that is not where the
  * index says, is PT_BAD_INPUT.

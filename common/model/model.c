@@ -228,7 +228,7 @@ static int read_config(struct pt_model *model, struct pt_error *err)
 {
     char *path = pt_new_format(err, "%s/config.json", model->name);
     json_t *object = NULL;
-    if (path && !pt_json_load(&object, path, err))
+    if (path && !pt_checkpoint_config(&object, model->name, err))
         (void)!pt_config_parse(&model->config, object, path, err); /* the failure is in err */
     json_decref(object);
     free(path);

@@ -43,19 +43,14 @@ static int report_config(json_t *report, const char *folder, struct pt_error *er
                                        "num_hidden_layers", "n_layer",       "num_attention_heads", "n_head",
                                        "vocab_size"};
     json_t *config;
-    char *path = pt_new_format(err, "%s/config.json", folder);
-    if (!path || pt_json_load(&config, path, err)) {
-        free(path);
-        return (int)err->status;
-    }
-    for (size_t i = 0; i < sizeof keys / sizeof *keys && !err->status; i++) {
+    int status = pt_checkpoint_config(&config, folder, err);
+    for (size_t i = 0; i < sizeof keys / sizeof *keys && !status; i++) {
         json_t *value = json_object_get(config, keys[i]);
         if (value)
-            (void)!pt_report_set(report, keys[i], json_incref(value), err);
+            status = pt_report_set(report, keys[i], json_incref(value), err);
     }
-    free(path);
     json_decref(config);
-    return (int)err->status;
+    return status;
 }
 
 static int report_files(json_t *report, const char *folder, bool verify, struct pt_error *err)

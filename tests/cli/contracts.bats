@@ -242,3 +242,34 @@ is_quiet() {
     exits 1 pt-pack "$BATS_TEST_TMPDIR/"$'\e[31mred'
     [[ "$stderr" == *"?[31mred"* && "$stderr" != *$'\e'* ]]
 }
+
+# The tool, with the model's folder in its arguments replaced.
+with_model() { # STATUS TEXT FOLDER
+    exits "$1" "$tool" "${arguments[@]/#$DEMO_MODEL/$3}" && says "$2"
+}
+
+needs_a_whole_model() {
+    [[ " ${arguments[*]} " == *" $DEMO_MODEL "* ]] || return 0
+    local folders=$BATS_TEST_TMPDIR
+    with_model 1 "$folders/absent: No such file or directory" "$folders/absent"
+    [ "$tool" != pt-tokenize ] || return 0
+    with_model 3 "no-config: holds no config.json" "$folders/no-config"
+    with_model 3 "cut-config/config.json: line 1" "$folders/cut-config"
+    with_model 3 "list-config/config.json: not a JSON object" "$folders/list-config"
+    with_model 3 "folder-config/config.json: is a folder" "$folders/folder-config"
+    with_model 3 "records.json" "$F/records.json"
+    with_model 3 "no-weights: holds neither" "$folders/no-weights"
+}
+@test "a model folder that lacks something, or whose config.json is none, is exit 3; one that is not there is 1" {
+    for folder in no-config cut-config list-config folder-config no-weights; do
+        mkdir "$BATS_TEST_TMPDIR/$folder"
+        for file in "$DEMO_MODEL"/*.safetensors "$DEMO_MODEL"/*.json; do
+            ln -s "$PWD/$file" "$BATS_TEST_TMPDIR/$folder"
+        done
+    done
+    rm "$BATS_TEST_TMPDIR"/*-config/config.json "$BATS_TEST_TMPDIR/no-weights/model.safetensors"
+    printf '{"model_type":' >"$BATS_TEST_TMPDIR/cut-config/config.json"
+    echo '["bloom"]' >"$BATS_TEST_TMPDIR/list-config/config.json"
+    mkdir "$BATS_TEST_TMPDIR/folder-config/config.json"
+    for_each needs_a_whole_model
+}
