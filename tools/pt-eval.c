@@ -6,7 +6,6 @@
 #include "fmt/json.h"
 #include "tune/evaluate.h"
 #include "tune/evaluate_logits.h"
-#include "tune/tuned_stream.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -61,12 +60,9 @@ struct run {
     const struct settings *settings;
     const struct pt_common *common;
     struct pt_sink *sink, *logits_sink;
-    struct pt_model *model;
-    struct pt_tuned *tuned;
+    struct pt_tuned_model model;
     struct pt_source *source;
     struct pt_stream_reader *reader;
-    struct pt_math *math;
-    struct pt_engine *engine;
     struct pt_logits_file *logits;
     struct pt_evaluation sums;
     struct pt_progress progress;
@@ -75,12 +71,9 @@ struct run {
 static void close_run(struct run *run)
 {
     pt_logits_close(run->logits);
-    pt_engine_close(run->engine);
-    pt_math_close(run->math);
     pt_stream_reader_free(run->reader);
     pt_source_close(run->source);
-    pt_tuned_free(run->tuned);
-    pt_model_close(run->model);
+    pt_tuned_model_close(&run->model);
     pt_sink_discard(run->logits_sink);
     pt_sink_discard(run->sink);
 }
@@ -97,40 +90,20 @@ static int open_outputs(struct run *run, struct pt_error *err)
                : PT_OK;
 }
 
-static int open_model(struct run *run, const struct pt_plugs **plugs, struct pt_error *err)
-{
-    const struct settings *settings = run->settings;
-    if (pt_model_open(&run->model, settings->model, err))
-        return (int)err->status;
-    if (settings->prompt &&
-        (pt_tuned_open(&run->tuned, settings->prompt, run->model, run->common->ignore_fingerprint, err) ||
-         pt_tuned_forward(run->tuned, plugs, err)))
-        return (int)err->status;
-    return PT_OK;
-}
-
-static int open_stream(struct run *run, struct pt_error *err)
+static int open_inputs(struct run *run, struct pt_error *err)
 {
     const struct pt_common *common = run->common;
     const char *path = common->n_arguments ? common->arguments[0] : "-";
-    if (pt_check_binary_input(path, err) || pt_source_open(&run->source, path, err) ||
-        pt_stream_reader_open(&run->reader, run->source, err))
+    const struct pt_tuned_model_options options = {
+        .model = run->settings->model,
+        .prompt = run->settings->prompt,
+        .math = common->math,
+        .engine = {.memory = common->memory},
+        .ignore_fingerprint = common->ignore_fingerprint,
+    };
+    if (pt_check_binary_input(path, err) || pt_tuned_model_open(&run->model, &options, err))
         return (int)err->status;
-    const struct pt_stream_head *head = pt_stream_reader_head(run->reader);
-    const char *name = pt_source_name(run->source);
-    if (pt_stream_check_model(head, name, run->model, common->ignore_fingerprint, err))
-        return (int)err->status;
-    return run->tuned ? pt_tuned_check_stream(run->tuned, head, name, common->ignore_fingerprint, err)
-                      : PT_OK;
-}
-
-static int open_engine(struct run *run, const struct pt_plugs *plugs, struct pt_error *err)
-{
-    struct pt_engine_options options = {.memory = run->common->memory};
-    if (pt_math_open(&run->math, run->common->math, pt_model_dtype(run->model), err))
-        return (int)err->status;
-    pt_log(PT_LOG_VERBOSE, "math: %s", pt_math_describe(run->math));
-    return pt_engine_open(&run->engine, run->model, run->math, plugs, &options, err);
+    return pt_tuned_model_open_stream(&run->model, path, &run->source, &run->reader, err);
 }
 
 /* A JSON value as a line of the output; the value is released. */
@@ -150,7 +123,7 @@ static int take_example(void *context, const struct pt_sequence *sequence,
                         const struct pt_sequence_loss *loss, struct pt_error *err)
 {
     struct run *run = context;
-    if (run->logits && pt_logits_add(run->logits, run->engine, run->model, sequence->words, sequence->n, err))
+    if (run->logits && pt_logits_add(run->logits, &run->model, sequence->words, sequence->n, err))
         return (int)err->status;
     pt_progress_field(&run->progress, "examples", "%" PRIu64, run->sums.examples);
     if (run->sums.targets)
@@ -204,12 +177,10 @@ static int commit(struct run *run, struct pt_error *err)
 
 static int do_run(struct run *run, struct pt_error *err)
 {
-    const struct pt_plugs *plugs = NULL;
-    if (open_outputs(run, err) || open_model(run, &plugs, err) || open_stream(run, err) ||
-        open_engine(run, plugs, err))
+    if (open_outputs(run, err) || open_inputs(run, err))
         return (int)err->status;
     pt_progress_start(&run->progress, run->common);
-    int status = pt_evaluate_stream(run->engine, run->model, run->reader, take_example, run, &run->sums, err);
+    int status = pt_evaluate_stream(&run->model, run->reader, take_example, run, &run->sums, err);
     pt_progress_finish(&run->progress);
     return status || write_result(run, err) ? (int)err->status : commit(run, err);
 }

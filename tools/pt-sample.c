@@ -7,8 +7,7 @@
 #include "generate/answers.h"
 #include "generate/generator.h"
 #include "generate/inputs.h"
-#include "model/engine.h"
-#include "tune/tuned.h"
+#include "tune/tuned_model.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -171,10 +170,7 @@ struct run {
     const struct settings *settings;
     const struct pt_common *common;
     struct pt_generation_settings generation;
-    struct pt_model *model;
-    struct pt_tuned *tuned;
-    struct pt_math *math;
-    struct pt_engine *engine;
+    struct pt_tuned_model model;
     struct pt_tokenizer *tokenizer;
     struct pt_template *template;
     struct pt_source *source;
@@ -193,16 +189,13 @@ static void close_run(struct run *run)
     pt_source_close(run->source);
     pt_template_free(run->template);
     pt_tokenizer_close(run->tokenizer);
-    pt_engine_close(run->engine);
-    pt_math_close(run->math);
-    pt_tuned_free(run->tuned);
-    pt_model_close(run->model);
+    pt_tuned_model_close(&run->model);
 }
 
 /* The model's own settings, and the options on top. */
 static int choose_generation(struct run *run, struct pt_error *err)
 {
-    pt_generation_defaults(&run->generation, pt_model_config(run->model));
+    pt_generation_defaults(&run->generation, pt_model_config(run->model.base));
     if (pt_generation_read(&run->generation, run->settings->model, err))
         return (int)err->status;
     for (size_t i = 0; i < N_NUMBERS; i++) {
@@ -222,26 +215,22 @@ static int choose_generation(struct run *run, struct pt_error *err)
 
 static int open_model(struct run *run, struct pt_error *err)
 {
-    const struct pt_common *common = run->common;
-    const struct pt_plugs *plugs = NULL;
-    if (pt_model_open(&run->model, run->settings->model, err) || choose_generation(run, err))
+    const struct pt_tuned_model_options options = {
+        .model = run->settings->model,
+        .prompt = run->settings->prompt,
+        .math = run->common->math,
+        .engine = {.memory = run->common->memory},
+        .ignore_fingerprint = run->common->ignore_fingerprint,
+    };
+    if (pt_tuned_model_open(&run->model, &options, err))
         return (int)err->status;
-    if (run->settings->prompt &&
-        (pt_tuned_open(&run->tuned, run->settings->prompt, run->model, common->ignore_fingerprint, err) ||
-         pt_tuned_forward(run->tuned, &plugs, err)))
-        return (int)err->status;
-    struct pt_engine_options options = {.memory = common->memory};
-    if (pt_math_open(&run->math, common->math, pt_model_dtype(run->model), err) ||
-        pt_engine_open(&run->engine, run->model, run->math, plugs, &options, err))
-        return (int)err->status;
-    pt_log(PT_LOG_VERBOSE, "math: %s", pt_math_describe(run->math));
-    return PT_OK;
+    return choose_generation(run, err);
 }
 
 /* --template, else what the prompt was tuned with, else the default one. */
 static int open_template(struct run *run, struct pt_error *err)
 {
-    const char *text = run->tuned ? pt_tuned_metadata(run->tuned, PT_KEY_TEMPLATE) : NULL;
+    const char *text = run->model.tuned ? pt_tuned_metadata(run->model.tuned, PT_KEY_TEMPLATE) : NULL;
     if (!run->settings->chat)
         return PT_OK;
     if (run->settings->template || !text)
@@ -257,7 +246,8 @@ static int open_template(struct run *run, struct pt_error *err)
 /* A prompt that was tuned on another tokenizer's ids is refused. */
 static int check_tokenizer(const struct run *run, struct pt_error *err)
 {
-    const char *tuned = run->tuned ? pt_tuned_metadata(run->tuned, PT_KEY_TOKENIZER_FINGERPRINT) : NULL;
+    const char *tuned =
+        run->model.tuned ? pt_tuned_metadata(run->model.tuned, PT_KEY_TOKENIZER_FINGERPRINT) : NULL;
     struct pt_fingerprint ours = pt_tokenizer_fingerprint(run->tokenizer);
     if (!tuned || !*tuned || strcmp(tuned, ours.text) == 0 || run->common->ignore_fingerprint)
         return PT_OK;
@@ -280,7 +270,7 @@ static int open_inputs(struct run *run, struct pt_error *err)
         .source = run->source,
         .tokenizer = run->tokenizer,
         .template = run->template,
-        .vocab_size = pt_model_config(run->model)->vocab_size,
+        .vocab_size = pt_model_config(run->model.base)->vocab_size,
     };
     return pt_inputs_open(&run->inputs, &options, err);
 }
@@ -322,8 +312,8 @@ static int answer_all(struct run *run, struct pt_error *err)
 static int do_run(struct run *run, struct pt_error *err)
 {
     if (open_model(run, err) || open_inputs(run, err) || open_answers(run, err) ||
-        pt_generator_open(&run->generator, run->engine, pt_model_config(run->model), &run->generation,
-                          run->settings->seed, run->common->memory, err) ||
+        pt_generator_open(&run->generator, run->model.engine, pt_model_config(run->model.base),
+                          &run->generation, run->settings->seed, run->common->memory, err) ||
         answer_all(run, err))
         return (int)err->status;
     struct pt_sink *sink = run->sink;

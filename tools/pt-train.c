@@ -8,7 +8,6 @@
 #include "cli/signals.h"
 #include "cli/tool.h"
 #include "tune/run_identity.h"
-#include "tune/tuned_stream.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -148,11 +147,8 @@ struct run {
     const struct pt_common *common;
     const char *stream_path;
     struct pt_sink *output;
-    struct pt_model *model;
-    struct pt_tuned *tuned;
     struct pt_state *state;
-    struct pt_math *math;
-    struct pt_engine *engine;
+    struct pt_tuned_model model;
     struct pt_source *source;
     struct pt_stream_reader *stream;
     struct pt_held_out held_out;
@@ -170,11 +166,8 @@ static void close_run(struct run *run)
     pt_held_out_free(&run->held_out);
     pt_stream_reader_free(run->stream);
     pt_source_close(run->source);
-    pt_engine_close(run->engine);
-    pt_math_close(run->math);
+    pt_tuned_model_close(&run->model);
     pt_state_close(run->state);
-    pt_tuned_free(run->tuned);
-    pt_model_close(run->model);
     pt_sink_discard(run->output);
 }
 
@@ -209,56 +202,47 @@ static int open_output(struct run *run, struct pt_error *err)
 }
 
 /* The arithmetic and the slices are those of the run that goes on, unless others are asked for. */
-static int open_engine(struct run *run, struct pt_error *err)
+static void follow_state(const struct pt_state *state, struct pt_tuned_model_options *options)
 {
-    const struct pt_plugs *plugs;
-    const char *setting = run->common->math;
-    struct pt_engine_options options = {.memory = run->common->memory};
-    if (run->state && !run->common->ignore_fingerprint) {
-        const char *math = pt_state_identity(run->state, PT_RUN_MATH),
-                   *rows = pt_state_identity(run->state, PT_RUN_SLICE_ROWS);
-        uint64_t slice_rows = 0;
-        if (math && !strcmp(setting, "auto"))
-            setting = math;
-        if (rows && pt_parse_u64(rows, 1, SIZE_MAX, &slice_rows))
-            options.slice_rows = slice_rows;
-    }
-    if (pt_math_open(&run->math, setting, pt_model_dtype(run->model), err) ||
-        pt_tuned_forward(run->tuned, &plugs, err) ||
-        pt_engine_open(&run->engine, run->model, run->math, plugs, &options, err))
-        return (int)err->status;
-    pt_log(PT_LOG_VERBOSE, "arithmetic: %s; slices of %zu rows", pt_math_describe(run->math),
-           pt_engine_slice_rows(run->engine));
-    return PT_OK;
+    const char *math = pt_state_identity(state, PT_RUN_MATH),
+               *rows = pt_state_identity(state, PT_RUN_SLICE_ROWS);
+    uint64_t slice_rows;
+    if (math && !strcmp(options->math, "auto"))
+        options->math = math;
+    if (rows && pt_parse_u64(rows, 1, SIZE_MAX, &slice_rows))
+        options->engine.slice_rows = slice_rows;
+}
+
+static int open_model(struct run *run, struct pt_error *err)
+{
+    struct pt_tuned_model_options options = {
+        .model = run->settings->model,
+        .prompt = run->settings->prompt,
+        .math = run->common->math,
+        .engine = {.memory = run->common->memory},
+        .ignore_fingerprint = run->common->ignore_fingerprint,
+    };
+    if (run->state && !options.ignore_fingerprint)
+        follow_state(run->state, &options);
+    return pt_tuned_model_open(&run->model, &options, err);
 }
 
 static int open_stream(struct run *run, struct pt_error *err)
 {
-    const bool ignore = run->common->ignore_fingerprint;
-    if (pt_source_open(&run->source, run->stream_path, err) ||
-        pt_stream_reader_open(&run->stream, run->source, err))
+    if (pt_tuned_model_open_stream(&run->model, run->stream_path, &run->source, &run->stream, err))
         return (int)err->status;
-    const struct pt_stream_head *head = pt_stream_reader_head(run->stream);
-    const char *name = pt_source_name(run->source);
-    if (head->kind != PT_STREAM_UPDATES) {
-        pt_fail(err, PT_MISMATCH, "%s: a stream of examples, where one of updates is needed", name);
-        return pt_error_hint(err, "pt-pack makes updates of examples");
-    }
-    if (pt_stream_check_model(head, name, run->model, ignore, err))
-        return (int)err->status;
-    return pt_tuned_check_stream(run->tuned, head, name, ignore, err);
+    if (pt_stream_reader_head(run->stream)->kind == PT_STREAM_UPDATES)
+        return PT_OK;
+    pt_fail(err, PT_MISMATCH, "%s: a stream of examples, where one of updates is needed",
+            pt_source_name(run->source));
+    return pt_error_hint(err, "pt-pack makes updates of examples");
 }
 
 static int open_inputs(struct run *run, struct pt_error *err)
 {
     const struct settings *settings = run->settings;
-    const bool ignore = run->common->ignore_fingerprint;
-    if (pt_model_open(&run->model, settings->model, err) ||
-        pt_tuned_open(&run->tuned, settings->prompt, run->model, ignore, err) ||
-        (settings->resume && pt_state_open(&run->state, settings->resume, err)) || open_engine(run, err))
-        return (int)err->status;
-    if (settings->eval &&
-        pt_held_out_read(&run->held_out, settings->eval, run->model, run->tuned, ignore, err))
+    if ((settings->resume && pt_state_open(&run->state, settings->resume, err)) || open_model(run, err) ||
+        (settings->eval && pt_held_out_read(&run->held_out, settings->eval, &run->model, err)))
         return (int)err->status;
     return open_stream(run, err);
 }
@@ -302,9 +286,7 @@ static int prepare(struct run *run, struct pt_error *err)
     struct pt_training *training = &run->training;
     *training = (struct pt_training){
         .stream = run->stream,
-        .engine = run->engine,
-        .tuned = run->tuned,
-        .model = run->model,
+        .model = &run->model,
         .settings = settings->training,
         .max_updates = settings->max_steps,
         .held_out = settings->eval ? &run->held_out : NULL,
@@ -320,7 +302,7 @@ static int prepare(struct run *run, struct pt_error *err)
     schedule->n_updates = pt_stream_reader_head(run->stream)->schedule_updates;
     if (settings->warmup_ratio > 0)
         schedule->n_warmup = pt_schedule_warmup(settings->warmup_ratio, schedule->n_updates);
-    training->identity = run->identity = pt_run_identity(training, run->math, err);
+    training->identity = run->identity = pt_run_identity(training, err);
     if (!run->identity ||
         (run->state && pt_state_check(run->state, run->identity, training->ignore_mismatch, err)))
         return (int)err->status;
@@ -337,8 +319,8 @@ static int prepare(struct run *run, struct pt_error *err)
 static void show_parameters(const struct run *run)
 {
     char trainable[PT_NUMBER_TEXT], all[PT_NUMBER_TEXT];
-    uint64_t n = pt_parameters_count(pt_tuned_parameters(run->tuned)),
-             n_all = n + pt_model_parameters(run->model);
+    uint64_t n = pt_parameters_count(pt_tuned_parameters(run->model.tuned)),
+             n_all = n + pt_model_parameters(run->model.base);
     pt_log(PT_LOG_NOTE, "trainable params: %s || all params: %s || trainable%%: %.4f",
            pt_format_thousands(n, trainable), pt_format_thousands(n_all, all),
            100 * (double)n / (double)n_all);
@@ -371,7 +353,7 @@ static int stop(const struct run *run, const struct pt_training_result *result)
 static int deliver(struct run *run, const struct pt_training_result *result, struct pt_error *err)
 {
     const struct pt_position *at = &result->position;
-    if (pt_run_record(&run->training, at, err) || pt_tuned_write(run->tuned, run->output, err))
+    if (pt_run_record(&run->training, at, err) || pt_tuned_write(run->model.tuned, run->output, err))
         return (int)err->status;
     struct pt_sink *complete = run->output;
     run->output = NULL;

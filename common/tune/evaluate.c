@@ -5,7 +5,6 @@
 #include "tune/evaluate.h"
 
 #include "base/memory.h"
-#include "tune/tuned_stream.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -15,8 +14,7 @@
 enum { BATCH_ROWS = 2048, BATCH_EXAMPLES = 2048 };
 
 struct batch {
-    struct pt_engine *engine;
-    const struct pt_model *model;
+    const struct pt_tuned_model *model;
     pt_evaluate_each *each;
     void *context;
     struct pt_evaluation *sums;
@@ -33,7 +31,7 @@ static int run_batch(struct batch *batch, struct pt_error *err)
         batch->sequences[i].words = words;
         words += batch->sequences[i].n;
     }
-    if (batch->n && pt_engine_evaluate(batch->engine, batch->sequences, batch->n, batch->losses, err))
+    if (batch->n && pt_engine_evaluate(batch->model->engine, batch->sequences, batch->n, batch->losses, err))
         return pt_error_in(err, "examples %" PRIu64 " to %" PRIu64, batch->sums->examples + 1,
                            batch->sums->examples + batch->n);
     for (size_t i = 0; i < batch->n; i++) {
@@ -54,7 +52,7 @@ static int run_batch(struct batch *batch, struct pt_error *err)
 
 static int add_example(struct batch *batch, const struct pt_example *example, struct pt_error *err)
 {
-    if (pt_example_check_ids(example, batch->sums->examples + batch->n + 1, batch->model, err))
+    if (pt_tuned_model_check_ids(batch->model, example, batch->sums->examples + batch->n + 1, err))
         return (int)err->status;
     bool full = batch->n == BATCH_EXAMPLES || (batch->n && batch->words.n + example->n_words > BATCH_ROWS);
     if (full && run_batch(batch, err))
@@ -78,12 +76,12 @@ static int read_examples(struct batch *batch, struct pt_stream_reader *reader, s
     }
 }
 
-int pt_evaluate_stream(struct pt_engine *engine, const struct pt_model *model,
-                       struct pt_stream_reader *reader, pt_evaluate_each *each, void *context,
-                       struct pt_evaluation *sums, struct pt_error *err)
+int pt_evaluate_stream(const struct pt_tuned_model *model, struct pt_stream_reader *reader,
+                       pt_evaluate_each *each, void *context, struct pt_evaluation *sums,
+                       struct pt_error *err)
 {
     *sums = (struct pt_evaluation){0};
-    struct batch batch = {.engine = engine, .model = model, .each = each, .context = context, .sums = sums};
+    struct batch batch = {.model = model, .each = each, .context = context, .sums = sums};
     batch.sequences = pt_new_array(BATCH_EXAMPLES, sizeof *batch.sequences, err);
     batch.losses = pt_new_array(BATCH_EXAMPLES, sizeof *batch.losses, err);
     if (batch.sequences && batch.losses)

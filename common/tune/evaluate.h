@@ -5,8 +5,7 @@
 #ifndef PT_TUNE_EVALUATE_H
 #define PT_TUNE_EVALUATE_H
 
-#include "fmt/stream.h"
-#include "model/engine.h"
+#include "tune/tuned_model.h"
 
 struct pt_evaluation {
     double loss;      /* sum over the counted tokens, in nats */
@@ -24,9 +23,9 @@ typedef int pt_evaluate_each(void *context, const struct pt_sequence *sequence,
  * does not matter. `each` may be NULL. An id that the model lacks is PT_MISMATCH; a loss that is not finite
  * PT_NUMERIC.
  */
-int pt_evaluate_stream(struct pt_engine *engine, const struct pt_model *model,
-                       struct pt_stream_reader *reader, pt_evaluate_each *each, void *context,
-                       struct pt_evaluation *sums, struct pt_error *err) PT_MUST_USE;
+int pt_evaluate_stream(const struct pt_tuned_model *model, struct pt_stream_reader *reader,
+                       pt_evaluate_each *each, void *context, struct pt_evaluation *sums,
+                       struct pt_error *err) PT_MUST_USE;
 
 /* Means over the counted tokens, of which there is at least one. */
 double pt_evaluation_loss(const struct pt_evaluation *sums);

@@ -53,10 +53,10 @@ static int append(int descriptor, const void *bytes, size_t n, struct pt_error *
     return PT_OK;
 }
 
-int pt_logits_add(struct pt_logits_file *file, struct pt_engine *engine, const struct pt_model *model,
-                  const uint32_t *words, size_t n, struct pt_error *err)
+int pt_logits_add(struct pt_logits_file *file, const struct pt_tuned_model *model, const uint32_t *words,
+                  size_t n, struct pt_error *err)
 {
-    file->vocab_size = pt_model_config(model)->vocab_size;
+    file->vocab_size = pt_model_config(model->base)->vocab_size;
     uint64_t n_elements;
     if (!pt_multiply(file->vocab_size, n, &n_elements) || n_elements > SIZE_MAX / sizeof(float))
         return pt_fail(err, PT_FAILED, "logits of an example of %zu tokens do not fit into memory", n);
@@ -65,7 +65,7 @@ int pt_logits_add(struct pt_logits_file *file, struct pt_engine *engine, const s
     float *logits = pt_new_floats((size_t)n_elements, err);
     if (!logits)
         return (int)err->status;
-    if (!(n && pt_engine_logits(engine, words, n, logits, err)) &&
+    if (!(n && pt_engine_logits(model->engine, words, n, logits, err)) &&
         !append(file->descriptor, logits, (size_t)n_elements * sizeof *logits, err)) {
         file->rows[file->n++] = n;
         file->n_elements += n_elements;

@@ -5,12 +5,12 @@
 
 #include "base/memory.h"
 #include "tune/evaluate.h"
-#include "tune/tuned_stream.h"
 
 #include <stdlib.h>
 
 /* Reads the stream to its end, evaluating nothing. */
-static int check_examples(struct pt_stream_reader *reader, const struct pt_model *model, struct pt_error *err)
+static int check_examples(const struct pt_tuned_model *model, struct pt_stream_reader *reader,
+                          struct pt_error *err)
 {
     struct pt_example example;
     uint64_t number = 0;
@@ -19,7 +19,7 @@ static int check_examples(struct pt_stream_reader *reader, const struct pt_model
             return (int)err->status;
         if (end)
             break;
-        if (pt_example_check_ids(&example, ++number, model, err))
+        if (pt_tuned_model_check_ids(model, &example, ++number, err))
             return (int)err->status;
     }
     if (!pt_stream_reader_totals(reader).targets)
@@ -48,19 +48,17 @@ static int load(struct pt_held_out *held_out, const char *path, struct pt_error 
     return (int)err->status;
 }
 
-int pt_held_out_read(struct pt_held_out *held_out, const char *path, const struct pt_model *model,
-                     const struct pt_tuned *tuned, bool ignore_fingerprint, struct pt_error *err)
+int pt_held_out_read(struct pt_held_out *held_out, const char *path, const struct pt_tuned_model *model,
+                     struct pt_error *err)
 {
     struct pt_source *source = NULL;
     struct pt_stream_reader *reader = NULL;
     held_out->model = model;
     if (load(held_out, path, err) || open_stream(held_out, &source, &reader, err))
         goto out;
-    const struct pt_stream_head *head = pt_stream_reader_head(reader);
-    if (pt_stream_check_model(head, path, model, ignore_fingerprint, err) ||
-        pt_tuned_check_stream(tuned, head, path, ignore_fingerprint, err))
+    if (pt_tuned_model_check_stream(model, pt_stream_reader_head(reader), path, err))
         goto out;
-    if (check_examples(reader, model, err))
+    if (check_examples(model, reader, err))
         pt_error_in(err, "%s", path);
 out:
     pt_stream_reader_free(reader);
@@ -92,16 +90,15 @@ static int ask(void *context, const struct pt_sequence *sequence, const struct p
     return question->stopped ? pt_fail(err, PT_FAILED, "stopped") : PT_OK;
 }
 
-int pt_held_out_evaluate(const struct pt_held_out *held_out, struct pt_engine *engine,
-                         bool (*should_stop)(void *context), void *context, double *loss, uint64_t *targets,
-                         bool *complete, struct pt_error *err)
+int pt_held_out_evaluate(const struct pt_held_out *held_out, bool (*should_stop)(void *context),
+                         void *context, double *loss, uint64_t *targets, bool *complete, struct pt_error *err)
 {
     struct pt_source *source = NULL;
     struct pt_stream_reader *reader = NULL;
     struct question question = {should_stop, context, false};
     struct pt_evaluation sums = {0};
     if (!open_stream(held_out, &source, &reader, err) &&
-        !pt_evaluate_stream(engine, held_out->model, reader, ask, &question, &sums, err)) {
+        !pt_evaluate_stream(held_out->model, reader, ask, &question, &sums, err)) {
         *loss = pt_evaluation_loss(&sums);
         *targets = sums.targets;
     }

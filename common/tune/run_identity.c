@@ -5,7 +5,6 @@
 #include "tune/run_identity.h"
 
 #include "base/number.h"
-#include "tune/tuned_stream.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -50,19 +49,18 @@ static int set_inputs(json_t *identity, const struct pt_training *training, stru
 {
     char head[PT_NUMBER_TEXT];
     snprintf(head, sizeof head, "%016" PRIx64, pt_stream_reader_chain(training->stream));
-    if (set(identity, "model", pt_model_fingerprint(training->model).text, err) ||
-        set_prompt(identity, training->tuned, err))
+    if (set(identity, "model", pt_model_fingerprint(training->model->base).text, err) ||
+        set_prompt(identity, training->model->tuned, err))
         return (int)err->status;
     return set(identity, "stream", head, err);
 }
 
-static int set_arithmetic(json_t *identity, const struct pt_training *training, const struct pt_math *math,
-                          struct pt_error *err)
+static int set_arithmetic(json_t *identity, const struct pt_tuned_model *model, struct pt_error *err)
 {
-    if (set(identity, PT_RUN_MATH, pt_math_name(math), err) ||
-        set(identity, "kernels", pt_math_describe(math), err))
+    if (set(identity, PT_RUN_MATH, pt_math_name(model->math), err) ||
+        set(identity, "kernels", pt_math_describe(model->math), err))
         return (int)err->status;
-    return set_count(identity, PT_RUN_SLICE_ROWS, pt_engine_slice_rows(training->engine), err);
+    return set_count(identity, PT_RUN_SLICE_ROWS, pt_engine_slice_rows(model->engine), err);
 }
 
 static int set_settings(json_t *object, const struct pt_training_settings *settings, struct pt_error *err)
@@ -85,10 +83,10 @@ static json_t *new_object(struct pt_error *err)
     return object;
 }
 
-json_t *pt_run_identity(const struct pt_training *training, const struct pt_math *math, struct pt_error *err)
+json_t *pt_run_identity(const struct pt_training *training, struct pt_error *err)
 {
     json_t *identity = new_object(err);
-    if (identity && !set_inputs(identity, training, err) && !set_arithmetic(identity, training, math, err) &&
+    if (identity && !set_inputs(identity, training, err) && !set_arithmetic(identity, training->model, err) &&
         !set_settings(identity, &training->settings, err))
         return identity;
     json_decref(identity);
@@ -116,12 +114,13 @@ int pt_run_record(const struct pt_training *training, const struct pt_position *
                   struct pt_error *err)
 {
     const struct pt_stream_head *head = pt_stream_reader_head(training->stream);
+    struct pt_tuned *tuned = training->model->tuned;
     json_t *history = NULL, *settings = new_object(err);
     if (settings && !set_settings(settings, &training->settings, err) &&
         (position->done.updates == head->n_updates ||
          !set_count(settings, "max-steps", position->done.updates, err)) &&
-        !add_entry(&history, settings, err) && !pt_tuned_take_stream(training->tuned, head, err))
-        (void)!pt_tuned_add_history(training->tuned, history, err);
+        !add_entry(&history, settings, err) && !pt_tuned_take_stream(tuned, head, err))
+        (void)!pt_tuned_add_history(tuned, history, err);
     json_decref(history);
     json_decref(settings);
     return (int)err->status;

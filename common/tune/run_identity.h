@@ -12,10 +12,9 @@
 /*
  * An object of strings: model, prompt (values and metadata), head of the stream, arithmetic, slices, and the
  * settings by the names of their options. To be taken before the first step, from a training whose stream,
- * engine, tuned object, model and settings are set. NULL on failure.
+ * model and settings are set. NULL on failure.
  */
-json_t *pt_run_identity(const struct pt_training *training, const struct pt_math *math,
-                        struct pt_error *err) PT_MUST_USE;
+json_t *pt_run_identity(const struct pt_training *training, struct pt_error *err) PT_MUST_USE;
 
 /*
  * Writes into the tuned object's metadata what it was trained on, and puts an entry for pt-train behind its

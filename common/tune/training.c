@@ -9,7 +9,6 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "tune/clip.h"
-#include "tune/tuned_stream.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -57,7 +56,7 @@ static int prepare(struct run *run, const struct pt_update *update, uint64_t *ta
     *targets = pt_loss_weights(run->plan->settings.loss_rule, update, run->weights);
     for (size_t i = 0; i < n; i++) {
         const struct pt_example *example = &update->examples[i];
-        if (pt_example_check_ids(example, run->at.done.examples + i + 1, run->plan->model, err))
+        if (pt_tuned_model_check_ids(run->plan->model, example, run->at.done.examples + i + 1, err))
             return (int)err->status;
         run->sequences[i] = (struct pt_sequence){example->words, example->n_words, run->weights[i]};
     }
@@ -67,10 +66,11 @@ static int prepare(struct run *run, const struct pt_update *update, uint64_t *ta
 /* Loss and gradients of the update. */
 static int compute(struct run *run, size_t n, double *loss, double *norm, struct pt_error *err)
 {
+    const struct pt_tuned_model *model = run->plan->model;
     const struct pt_plugs *plugs;
-    if (pt_tuned_forward(run->plan->tuned, &plugs, err) ||
-        pt_engine_update(run->plan->engine, run->sequences, n, loss, NULL, err) ||
-        pt_tuned_backward(run->plan->tuned, err))
+    if (pt_tuned_forward(model->tuned, &plugs, err) ||
+        pt_engine_update(model->engine, run->sequences, n, loss, NULL, err) ||
+        pt_tuned_backward(model->tuned, err))
         return (int)err->status;
     if (!isfinite(*loss))
         return pt_fail(err, PT_NUMERIC, "the loss is %g", *loss);
@@ -186,7 +186,7 @@ static int skip(struct run *run, const struct pt_position *to, struct pt_error *
 static int start(struct run *run, struct pt_error *err)
 {
     const struct pt_training *plan = run->plan;
-    run->parameters = pt_tuned_parameters(plan->tuned);
+    run->parameters = pt_tuned_parameters(plan->model->tuned);
     run->saved = UINT64_MAX;
     if (!pt_stream_reader_head(plan->stream)->n_updates)
         return pt_fail(err, PT_BAD_INPUT, "the stream holds no updates");
@@ -219,8 +219,8 @@ static int evaluate(struct run *run, struct pt_error *err)
     double loss = 0;
     uint64_t targets = 0;
     bool complete;
-    if (pt_tuned_forward(plan->tuned, &plugs, err) ||
-        pt_held_out_evaluate(plan->held_out, plan->engine, should_stop, run, &loss, &targets, &complete, err))
+    if (pt_tuned_forward(plan->model->tuned, &plugs, err) ||
+        pt_held_out_evaluate(plan->held_out, should_stop, run, &loss, &targets, &complete, err))
         return pt_error_in(err, "behind update %" PRIu64, run->at.done.updates);
     if (!complete)
         return PT_OK;

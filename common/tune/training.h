@@ -9,7 +9,6 @@
 #include "tune/loss_rule.h"
 #include "tune/run_log.h"
 #include "tune/schedule.h"
-#include "tune/tuned.h"
 
 /* Settings that change the numbers. */
 struct pt_training_settings {
@@ -40,9 +39,7 @@ struct pt_training_events {
 /* A run; everything it points to is borrowed. */
 struct pt_training {
     struct pt_stream_reader *stream; /* of updates, nothing read but the head */
-    struct pt_engine *engine;        /* with the tuned object's plugs */
-    struct pt_tuned *tuned;
-    const struct pt_model *model; /* ids are checked against its vocabulary */
+    struct pt_tuned_model *model;    /* its tuned object is what is trained */
     struct pt_training_settings settings;
     const json_t *identity; /* of pt_run_identity; goes into states */
 

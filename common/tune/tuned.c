@@ -6,7 +6,6 @@
 #include "base/number.h"
 #include "fmt/json.h"
 #include "fmt/safetensors.h"
-#include "fmt/stream_head.h"
 #include "tune/method.h"
 
 #include <inttypes.h>
@@ -167,6 +166,16 @@ int pt_tuned_add_command(struct pt_tuned *tuned, const char *tool, int argc, cha
         (void)!pt_tuned_set_metadata_json(tuned, PT_KEY_HISTORY, history, err);
     json_decref(history);
     return (int)err->status;
+}
+
+int pt_tuned_take_stream(struct pt_tuned *tuned, const struct pt_stream_head *head, struct pt_error *err)
+{
+    if (head->tokenizer.text[0] &&
+        pt_tuned_set_metadata(tuned, PT_KEY_TOKENIZER_FINGERPRINT, head->tokenizer.text, err))
+        return (int)err->status;
+    if (pt_tuned_set_metadata_json(tuned, PT_KEY_TEMPLATE, head->template, err))
+        return (int)err->status;
+    return pt_tuned_add_history(tuned, head->history, err);
 }
 
 /* A model's name: the last component of its path; where that says nothing ("."), of the folder that it means.

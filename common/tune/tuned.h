@@ -9,6 +9,7 @@
 #ifndef PT_TUNE_TUNED_H
 #define PT_TUNE_TUNED_H
 
+#include "fmt/stream_head.h"
 #include "fmt/tensors.h"
 #include "io/sink.h"
 #include "model/model.h"
@@ -66,6 +67,9 @@ int pt_tuned_set_metadata_json(struct pt_tuned *tuned, const char *key, const js
 /* Puts entries (an array as in a stream's head, or NULL) behind the history; and this command's. */
 int pt_tuned_add_history(struct pt_tuned *tuned, const json_t *entries, struct pt_error *err) PT_MUST_USE;
 int pt_tuned_add_command(struct pt_tuned *tuned, const char *tool, int argc, char *const *argv,
+                         struct pt_error *err) PT_MUST_USE;
+/* The tokenizer, template and history of the stream that it was tuned on go into the metadata. */
+int pt_tuned_take_stream(struct pt_tuned *tuned, const struct pt_stream_head *head,
                          struct pt_error *err) PT_MUST_USE;
 /* Writes into the metadata which model this is for. */
 int pt_tuned_set_base(struct pt_tuned *tuned, const struct pt_model *model, struct pt_error *err) PT_MUST_USE;

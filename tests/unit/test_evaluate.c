@@ -7,26 +7,22 @@
 #include "fmt/stream.h"
 #include "tune/evaluate.h"
 #include "tune/evaluate_logits.h"
-#include "tune/tuned_stream.h"
 
 #include <math.h>
 
 enum { EXAMPLES = 4 };
 
-static struct pt_model *model;
 static struct pt_tensors cases;
 
 static int open_reference(void **state)
 {
     struct pt_error err = {0};
-    return pt_model_open(&model, REFERENCE "/model", &err) ||
-           pt_safetensors_open(&cases, REFERENCE "/cases.safetensors", &err) || make_scratch(state);
+    return pt_safetensors_open(&cases, REFERENCE "/cases.safetensors", &err) || make_scratch(state);
 }
 
 static int close_reference(void **state)
 {
     pt_tensors_free(&cases);
-    pt_model_close(model);
     return remove_scratch(state);
 }
 
@@ -69,38 +65,22 @@ static struct pt_sink *write_stream(int times, uint32_t shift)
     return sink;
 }
 
-struct fixture {
-    struct pt_tuned *tuned;
-    struct pt_math *math;
-    struct pt_engine *engine;
-};
-
-static struct fixture open_engine(bool with_prompt)
+static struct pt_tuned_model open_model(bool with_prompt)
 {
     struct pt_error err = {0};
-    struct fixture f = {0};
-    const struct pt_plugs *plugs = NULL;
-    const struct pt_engine_options options = {0};
+    struct pt_tuned_model opened = {0};
     const struct pt_tensor *prompt = pt_tensors_find(&cases, "prompt");
     const char *path = in_scratch("prompt");
     write_tensor(path, "prompt_embeddings", PT_F32, 2, prompt->shape, prompt->data, NULL, false);
-    f.tuned = open_prompt(path);
-    if (with_prompt)
-        assert_int_equal(pt_tuned_forward(f.tuned, &plugs, &err), PT_OK);
-    assert_int_equal(pt_math_open(&f.math, "f32", PT_F32, &err), PT_OK);
-    assert_int_equal(pt_engine_open(&f.engine, model, f.math, plugs, &options, &err), PT_OK);
-    return f;
+    const struct pt_tuned_model_options options = {
+        .model = REFERENCE "/model", .prompt = with_prompt ? path : NULL, .math = "f32"};
+    if (pt_tuned_model_open(&opened, &options, &err))
+        fail_msg("%s", err.message);
+    return opened;
 }
 
-static void close_engine(struct fixture *f)
-{
-    pt_engine_close(f->engine);
-    pt_math_close(f->math);
-    pt_tuned_free(f->tuned);
-}
-
-static int evaluate(struct fixture *f, struct pt_sink *stream, pt_evaluate_each *each, void *context,
-                    struct pt_evaluation *sums, struct pt_error *err)
+static int evaluate(const struct pt_tuned_model *model, struct pt_sink *stream, pt_evaluate_each *each,
+                    void *context, struct pt_evaluation *sums, struct pt_error *err)
 {
     size_t n;
     const void *bytes = pt_sink_memory(stream, &n);
@@ -108,7 +88,7 @@ static int evaluate(struct fixture *f, struct pt_sink *stream, pt_evaluate_each 
     struct pt_stream_reader *reader;
     assert_int_equal(pt_source_open_memory(&source, "stream", bytes, n, err), PT_OK);
     assert_int_equal(pt_stream_reader_open(&reader, source, err), PT_OK);
-    int status = pt_evaluate_stream(f->engine, model, reader, each, context, sums, err);
+    int status = pt_evaluate_stream(model, reader, each, context, sums, err);
     pt_stream_reader_free(reader);
     pt_source_close(source);
     return status;
@@ -151,9 +131,9 @@ static void losses_are_the_references(void **state)
     struct pt_evaluation sums;
     json_t *numbers = reference_numbers();
     struct seen seen = {.expected = json_object_get(numbers, "loss_each")};
-    struct fixture f = open_engine(true);
+    struct pt_tuned_model model = open_model(true);
     struct pt_sink *stream = write_stream(TIMES, 0);
-    if (evaluate(&f, stream, compare_loss, &seen, &sums, &err))
+    if (evaluate(&model, stream, compare_loss, &seen, &sums, &err))
         fail_msg("%s", err.message);
     assert_int_equal(seen.n, TIMES * EXAMPLES);
     assert_int_equal(sums.examples, TIMES * EXAMPLES);
@@ -161,7 +141,7 @@ static void losses_are_the_references(void **state)
     assert_true(fabs(pt_evaluation_loss(&sums) - json_real_value(json_object_get(numbers, "loss"))) < 1e-5);
     assert_true(sums.correct % TIMES == 0 && pt_evaluation_accuracy(&sums) <= 1);
     pt_sink_discard(stream);
-    close_engine(&f);
+    pt_tuned_model_close(&model);
     json_decref(numbers);
 }
 
@@ -170,12 +150,12 @@ static void ids_that_the_model_lacks_are_refused(void **state)
     (void)state;
     struct pt_error err = {0};
     struct pt_evaluation sums;
-    struct fixture f = open_engine(false);
+    struct pt_tuned_model model = open_model(false);
     struct pt_sink *stream = write_stream(1, 1024);
-    assert_int_equal(evaluate(&f, stream, NULL, NULL, &sums, &err), PT_MISMATCH);
+    assert_int_equal(evaluate(&model, stream, NULL, NULL, &sums, &err), PT_MISMATCH);
     assert_non_null(strstr(err.message, "example 1: "));
     pt_sink_discard(stream);
-    close_engine(&f);
+    pt_tuned_model_close(&model);
 }
 
 /* The largest difference of rows [from, from + n) of the reference's logits, relative to the largest logit.
@@ -194,7 +174,7 @@ static void logits_are_those_behind_the_prompt(void **state)
 {
     (void)state;
     struct pt_error err = {0};
-    struct fixture f = open_engine(true);
+    struct pt_tuned_model model = open_model(true);
     struct pt_logits_file *file;
     struct pt_sink *sink;
     struct pt_tensors set = {0};
@@ -202,8 +182,8 @@ static void logits_are_those_behind_the_prompt(void **state)
     const char *path = in_scratch("logits");
     assert_int_equal(pt_logits_open(&file, &err), PT_OK);
     for (int i = 0; i < EXAMPLES; i++)
-        assert_int_equal(pt_logits_add(file, f.engine, model, words, words_of(i, words, 0), &err), PT_OK);
-    assert_int_equal(pt_logits_add(file, f.engine, model, NULL, 0, &err), PT_OK);
+        assert_int_equal(pt_logits_add(file, &model, words, words_of(i, words, 0), &err), PT_OK);
+    assert_int_equal(pt_logits_add(file, &model, NULL, 0, &err), PT_OK);
     assert_int_equal(pt_sink_open(&sink, path, &err), PT_OK);
     assert_int_equal(pt_logits_write(file, sink, &err), PT_OK);
     assert_int_equal(pt_sink_commit(sink, &err), PT_OK);
@@ -223,7 +203,7 @@ static void logits_are_those_behind_the_prompt(void **state)
         assert_true(deviation(logits->data, n - 5 * 1024, reference + 5 * 1024) < 1e-5);
     }
     pt_tensors_free(&set);
-    close_engine(&f);
+    pt_tuned_model_close(&model);
 }
 
 static void streams_of_another_tokenizer_are_refused(void **state)
@@ -231,19 +211,36 @@ static void streams_of_another_tokenizer_are_refused(void **state)
     (void)state;
     struct pt_error err = {0};
     struct pt_stream_head head = {.tokenizer = {"00112233445566778899aabbccddeeff"}};
-    assert_int_equal(pt_stream_check_model(&head, "s", model, false, &err), PT_MISMATCH);
+    struct pt_tuned_model opened = open_model(false);
+    assert_int_equal(pt_tuned_model_check_stream(&opened, &head, "s", &err), PT_MISMATCH);
     assert_non_null(strstr(err.message, head.tokenizer.text));
     err = (struct pt_error){0};
-    assert_int_equal(pt_stream_check_model(&head, "s", model, true, &err), PT_OK);
-    struct pt_tuned *tuned =
-        open_prompt(write_prompt("p", 1, 0, json_pack("{s:s}", PT_KEY_TOKENIZER_FINGERPRINT, "ff")));
-    assert_int_equal(pt_tuned_check_stream(tuned, &head, "s", false, &err), PT_MISMATCH);
-    err = (struct pt_error){0};
-    assert_int_equal(pt_tuned_take_stream(tuned, &head, &err), PT_OK);
-    assert_int_equal(pt_tuned_check_stream(tuned, &head, "s", false, &err), PT_OK);
+    opened.ignore_fingerprint = true;
+    assert_int_equal(pt_tuned_model_check_stream(&opened, &head, "s", &err), PT_OK);
+    opened.ignore_fingerprint = false;
     head.tokenizer.text[0] = 0;
-    assert_int_equal(pt_stream_check_model(&head, "s", model, false, &err), PT_OK);
-    pt_tuned_free(tuned);
+    assert_int_equal(pt_tuned_model_check_stream(&opened, &head, "s", &err), PT_OK);
+    pt_tuned_model_close(&opened);
+}
+
+/* A stream of the folder's own tokenizer, but a prompt of another. */
+static void streams_of_another_tokenizer_than_the_prompts_are_refused(void **state)
+{
+    (void)state;
+    struct pt_error err = {0};
+    size_t n;
+    char *tokenizer = read_file(REFERENCE "/model/tokenizer.json", &n);
+    struct pt_stream_head head = {.tokenizer = pt_fingerprint_of(tokenizer, n)};
+    free(tokenizer);
+    struct pt_tuned_model opened = open_model(true);
+    assert_int_equal(pt_tuned_model_check_stream(&opened, &head, "s", &err), PT_OK);
+    assert_int_equal(pt_tuned_set_metadata(opened.tuned, PT_KEY_TOKENIZER_FINGERPRINT, "ff", &err), PT_OK);
+    assert_int_equal(pt_tuned_model_check_stream(&opened, &head, "s", &err), PT_MISMATCH);
+    assert_non_null(strstr(err.message, "fingerprint ff"));
+    err = (struct pt_error){0};
+    assert_int_equal(pt_tuned_take_stream(opened.tuned, &head, &err), PT_OK);
+    assert_int_equal(pt_tuned_model_check_stream(&opened, &head, "s", &err), PT_OK);
+    pt_tuned_model_close(&opened);
 }
 
 int main(void)
@@ -253,6 +250,7 @@ int main(void)
         cmocka_unit_test(ids_that_the_model_lacks_are_refused),
         cmocka_unit_test(logits_are_those_behind_the_prompt),
         cmocka_unit_test(streams_of_another_tokenizer_are_refused),
+        cmocka_unit_test(streams_of_another_tokenizer_than_the_prompts_are_refused),
     };
     return cmocka_run_group_tests(tests, open_reference, close_reference);
 }

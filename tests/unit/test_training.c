@@ -34,10 +34,7 @@ struct bench {
     struct pt_sink *stream_bytes;
     struct pt_source *source;
     struct pt_stream_reader *stream;
-    struct pt_model *model;
-    struct pt_tuned *tuned;
-    struct pt_math *math;
-    struct pt_engine *engine;
+    struct pt_tuned_model model;
     struct pt_training training;
     struct pt_update_report reports[UPDATES];
     double epochs[UPDATES];
@@ -143,7 +140,8 @@ static void write_stream(struct bench *bench, const struct pt_update *updates, s
     pt_stream_writer_free(writer);
 }
 
-static void open_prompt(struct bench *bench, const struct reference *reference)
+/* The prompt that the Trainer began with, as a file. */
+static const char *write_first_prompt(const struct reference *reference)
 {
     const struct pt_tensor *init = pt_tensors_find(&reference->tensors, "train.init");
     const char *path = in_scratch("init.safetensors");
@@ -156,7 +154,7 @@ static void open_prompt(struct bench *bench, const struct reference *reference)
     succeed(pt_safetensors_write(sink, &set, false, &err));
     succeed(pt_sink_commit(sink, &err));
     pt_tensors_free(&set);
-    succeed(pt_tuned_open(&bench->tuned, path, bench->model, false, &err));
+    return path;
 }
 
 static void note_update(void *context, const struct pt_update_report *report)
@@ -184,21 +182,15 @@ static void open_stream(struct bench *bench)
 static void open_bench(struct bench *bench, const struct reference *reference,
                        const struct pt_update *updates, size_t n)
 {
-    const struct pt_plugs *plugs;
-    const struct pt_engine_options options = {0};
+    const struct pt_tuned_model_options options = {
+        .model = reference->model, .prompt = write_first_prompt(reference), .math = "f32"};
     *bench = (struct bench){0};
     write_stream(bench, updates, n);
     open_stream(bench);
-    succeed(pt_model_open(&bench->model, reference->model, &err));
-    open_prompt(bench, reference);
-    succeed(pt_math_open(&bench->math, "f32", PT_F32, &err));
-    succeed(pt_tuned_forward(bench->tuned, &plugs, &err));
-    succeed(pt_engine_open(&bench->engine, bench->model, bench->math, plugs, &options, &err));
+    succeed(pt_tuned_model_open(&bench->model, &options, &err));
     bench->training = (struct pt_training){
         .stream = bench->stream,
-        .engine = bench->engine,
-        .tuned = bench->tuned,
-        .model = bench->model,
+        .model = &bench->model,
         .settings = {.schedule = {.learning_rate = 0.01, .n_updates = n}, .max_grad_norm = 1},
         .max_updates = UINT64_MAX,
         .log_every = 1,
@@ -208,10 +200,7 @@ static void open_bench(struct bench *bench, const struct reference *reference,
 
 static void close_bench(struct bench *bench)
 {
-    pt_engine_close(bench->engine);
-    pt_math_close(bench->math);
-    pt_tuned_free(bench->tuned);
-    pt_model_close(bench->model);
+    pt_tuned_model_close(&bench->model);
     pt_stream_reader_free(bench->stream);
     pt_source_close(bench->source);
     pt_sink_discard(bench->stream_bytes);
@@ -219,7 +208,7 @@ static void close_bench(struct bench *bench)
 
 static const float *values_of(struct bench *bench)
 {
-    return pt_tuned_parameters(bench->tuned)->list[0].value;
+    return pt_tuned_parameters(bench->model.tuned)->list[0].value;
 }
 
 static double real_of(const json_t *line, const char *key)
@@ -254,7 +243,7 @@ static void check_curve(const char *name)
         assert_true(bench.epochs[i] == real_of(line, "epoch"));
     }
     const struct pt_tensor *final = pt_tensors_find(&reference.tensors, "train.final");
-    assert_int_equal(final->n_elements, pt_tuned_parameters(bench.tuned)->list[0].n);
+    assert_int_equal(final->n_elements, pt_tuned_parameters(bench.model.tuned)->list[0].n);
     for (size_t i = 0; i < final->n_elements; i++) {
         float expected;
         memcpy(&expected, (const char *) final->data + i * sizeof expected, sizeof expected);
@@ -307,7 +296,7 @@ static void loss_rules_by_hand(void **state)
         open_bench(&bench, &reference, &update, 1);
         for (size_t i = 0; i < 5; i++)
             sequences[i] = (struct pt_sequence){examples[i].words, examples[i].n_words, 1};
-        succeed(pt_engine_evaluate(bench.engine, sequences, 5, each, &err));
+        succeed(pt_engine_evaluate(bench.model.engine, sequences, 5, each, &err));
         double sum = each[0].loss + each[1].loss + each[2].loss + each[3].loss;
         double n01 = (double)(each[0].targets + each[1].targets),
                n23 = (double)(each[2].targets + each[3].targets);
@@ -404,7 +393,7 @@ static void run_six(const struct reference *reference, size_t stop, float *value
         updates[i] = trainer_update(reference, i, examples[i]);
     open_bench(&bench, reference, updates, 6);
     if (stop) {
-        json_t *identity = pt_run_identity(&bench.training, bench.math, &err);
+        json_t *identity = pt_run_identity(&bench.training, &err);
         bench.stop_behind = stop;
         bench.training.save = path;
         bench.training.identity = identity;
@@ -455,7 +444,7 @@ static void another_stream_is_refused(void **state)
     for (size_t i = 0; i < 3; i++)
         updates[i] = trainer_update(&reference, i, examples[i]);
     open_bench(&bench, &reference, updates, 3);
-    json_t *identity = pt_run_identity(&bench.training, bench.math, &err);
+    json_t *identity = pt_run_identity(&bench.training, &err);
     bench.training.identity = identity;
     bench.training.save = in_scratch("state");
     bench.training.max_updates = 2;

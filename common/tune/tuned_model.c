@@ -1,0 +1,125 @@
+/*
+ * The model's tokenizer is compared as a file, without being opened as a tokenizer: parsing a large
+ * vocabulary would cost more than all other checks together.
+ */
+#include "tune/tuned_model.h"
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "io/map.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+int pt_tuned_model_open(struct pt_tuned_model *model, const struct pt_tuned_model_options *options,
+                        struct pt_error *err)
+{
+    const struct pt_plugs *plugs = NULL;
+    model->ignore_fingerprint = options->ignore_fingerprint;
+    if (pt_model_open(&model->base, options->model, err))
+        return (int)err->status;
+    if (options->prompt &&
+        (pt_tuned_open(&model->tuned, options->prompt, model->base, options->ignore_fingerprint, err) ||
+         pt_tuned_forward(model->tuned, &plugs, err)))
+        return (int)err->status;
+    if (pt_math_open(&model->math, options->math, pt_model_dtype(model->base), err) ||
+        pt_engine_open(&model->engine, model->base, model->math, plugs, &options->engine, err))
+        return (int)err->status;
+    pt_log(PT_LOG_VERBOSE, "arithmetic: %s; slices of %zu rows", pt_math_describe(model->math),
+           pt_engine_slice_rows(model->engine));
+    return PT_OK;
+}
+
+void pt_tuned_model_close(struct pt_tuned_model *model)
+{
+    pt_engine_close(model->engine);
+    pt_math_close(model->math);
+    pt_tuned_free(model->tuned);
+    pt_model_close(model->base);
+    *model = (struct pt_tuned_model){0};
+}
+
+/* The fingerprint of a file; *found = false where there is none. */
+static int fingerprint_file(const char *folder, const char *name, struct pt_fingerprint *fingerprint,
+                            bool *found, struct pt_error *err)
+{
+    struct pt_map map;
+    char *path = pt_new_format(err, "%s/%s", folder, name);
+    if (!path)
+        return (int)err->status;
+    *found = !access(path, F_OK);
+    if (*found && !pt_map_open(&map, path, err)) {
+        *fingerprint = pt_fingerprint_of(map.data, map.size);
+        pt_map_close(&map);
+    }
+    free(path);
+    return (int)err->status;
+}
+
+/* Of the file that pt_tokenizer_open would take. */
+static int fingerprint_tokenizer(const char *folder, struct pt_fingerprint *fingerprint, bool *found,
+                                 struct pt_error *err)
+{
+    if (fingerprint_file(folder, "tokenizer.json", fingerprint, found, err) || *found)
+        return (int)err->status;
+    return fingerprint_file(folder, "tokenizer.model", fingerprint, found, err);
+}
+
+static int check_folder(const struct pt_model *base, const struct pt_stream_head *head,
+                        const char *stream_name, struct pt_error *err)
+{
+    struct pt_fingerprint expected;
+    bool found;
+    if (fingerprint_tokenizer(pt_model_name(base), &expected, &found, err))
+        return (int)err->status;
+    if (!found || !strcmp(expected.text, head->tokenizer.text))
+        return PT_OK;
+    pt_fail(err, PT_MISMATCH, "%s: tokenized with fingerprint %s, but the tokenizer in %s has fingerprint %s",
+            stream_name, head->tokenizer.text, pt_model_name(base), expected.text);
+    return pt_error_hint(err, "--ignore-fingerprint goes on");
+}
+
+static int check_tuned(const struct pt_tuned *tuned, const struct pt_stream_head *head,
+                       const char *stream_name, struct pt_error *err)
+{
+    const char *ours = pt_tuned_metadata(tuned, PT_KEY_TOKENIZER_FINGERPRINT);
+    if (!ours || !strcmp(ours, head->tokenizer.text))
+        return PT_OK;
+    pt_fail(err, PT_MISMATCH,
+            "%s: made with a tokenizer of fingerprint %s, but %s with one of fingerprint %s",
+            pt_tuned_name(tuned), ours, stream_name, head->tokenizer.text);
+    return pt_error_hint(err, "--ignore-fingerprint goes on");
+}
+
+int pt_tuned_model_check_stream(const struct pt_tuned_model *model, const struct pt_stream_head *head,
+                                const char *stream_name, struct pt_error *err)
+{
+    if (!head->tokenizer.text[0] || model->ignore_fingerprint)
+        return PT_OK;
+    if (check_folder(model->base, head, stream_name, err))
+        return (int)err->status;
+    return model->tuned ? check_tuned(model->tuned, head, stream_name, err) : PT_OK;
+}
+
+int pt_tuned_model_check_ids(const struct pt_tuned_model *model, const struct pt_example *example,
+                             uint64_t number, struct pt_error *err)
+{
+    uint64_t vocab_size = pt_model_config(model->base)->vocab_size;
+    for (uint64_t i = 0; i < example->n_words; i++)
+        if (PT_TOKEN_ID(example->words[i]) >= vocab_size)
+            return pt_fail(err, PT_MISMATCH,
+                           "example %" PRIu64 ": token %" PRIu32 " is not one of the %" PRIu64 " of %s",
+                           number, PT_TOKEN_ID(example->words[i]), vocab_size, pt_model_name(model->base));
+    return PT_OK;
+}
+
+int pt_tuned_model_open_stream(const struct pt_tuned_model *model, const char *path,
+                               struct pt_source **source, struct pt_stream_reader **stream,
+                               struct pt_error *err)
+{
+    if (pt_source_open(source, path, err) || pt_stream_reader_open(stream, *source, err))
+        return (int)err->status;
+    return pt_tuned_model_check_stream(model, pt_stream_reader_head(*stream), pt_source_name(*source), err);
+}
