@@ -110,6 +110,20 @@ static const char *base_name(const char *path)
     return last ? last + 1 : path;
 }
 
+/* Whether the adapter can be used. One of another method is a fault only where everything is to be checked.
+ */
+static int report_method(json_t *report, struct pt_tensors *set, const json_t *config, const char *path,
+                         bool verify, struct pt_error *err)
+{
+    struct pt_error unsupported = {0};
+    if (!pt_peft_note(set, config, path, &unsupported))
+        return PT_OK;
+    if (!verify && unsupported.status == PT_MISMATCH)
+        return pt_report_text(report, "not_supported", unsupported.message, err);
+    *err = unsupported;
+    return (int)err->status;
+}
+
 static int report_adapter(json_t *report, const char *path, bool verify, struct pt_error *err)
 {
     struct pt_folder *folder;
@@ -117,8 +131,9 @@ static int report_adapter(json_t *report, const char *path, bool verify, struct 
     json_t *config = NULL;
     if (pt_folder_open(&folder, path, err))
         return (int)err->status;
-    int status = pt_peft_read(&set, &config, folder, path, err);
-    if (!status && !pt_report_tensor_file(report, &set, verify, err) &&
+    if (!pt_peft_read(&set, &config, folder, path, err) &&
+        !report_method(report, &set, config, path, verify, err) &&
+        !pt_report_tensor_file(report, &set, verify, err) &&
         !pt_report_text(report, "kind", "adapter", err) &&
         !pt_report_set(report, "configuration", json_incref(config), err))
         json_object_del(report, "metadata"); /* says the same in other words */

@@ -14,7 +14,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define CONFIG "adapter_config.json"
 #define SAFETENSORS "adapter_model.safetensors"
@@ -38,40 +37,21 @@ static int read_config(json_t **config, const struct pt_folder *folder, struct p
     return (int)err->status;
 }
 
-static int read_safetensors(struct pt_tensors *set, const struct pt_folder *folder, struct pt_error *err)
+static int read_tensors(struct pt_tensors *set, const struct pt_folder *folder, struct pt_error *err)
 {
+    bool safetensors = pt_folder_has(folder, SAFETENSORS);
+    const char *name = safetensors ? SAFETENSORS : PYTORCH;
     struct pt_buffer bytes = {0};
     struct pt_source *source = NULL;
-    if (!pt_folder_read(folder, SAFETENSORS, PT_ADAPTER_LIMIT, &bytes, err) &&
-        !pt_source_open_memory(&source, SAFETENSORS, bytes.data, bytes.size, err) &&
-        pt_safetensors_read(set, source, PT_ADAPTER_LIMIT, err))
-        pt_tensors_free(set);
+    if (!pt_folder_has(folder, name))
+        return pt_fail(err, PT_BAD_INPUT, "there is neither " SAFETENSORS " nor " PYTORCH);
+    if (!pt_folder_read(folder, name, PT_ADAPTER_LIMIT, &bytes, err) &&
+        !pt_source_open_memory(&source, name, bytes.data, bytes.size, err))
+        (void)!(safetensors ? pt_safetensors_read(set, source, PT_ADAPTER_LIMIT, err)
+                            : pt_pytorch_file_read(set, source, PT_ADAPTER_LIMIT, err));
     pt_source_close(source);
     pt_buffer_free(&bytes);
     return (int)err->status;
-}
-
-static int read_pytorch(struct pt_tensors *set, const char *path, struct pt_error *err)
-{
-    char *file = pt_new_format(err, "%s/%s", path, PYTORCH);
-    if (!file)
-        return (int)err->status;
-    if (access(file, F_OK))
-        pt_fail(err, PT_MISMATCH, PYTORCH " inside of an archive is not supported: unpack it");
-    else
-        (void)!pt_pytorch_file_open(set, file, err);
-    free(file);
-    return (int)err->status;
-}
-
-static int read_tensors(struct pt_tensors *set, const struct pt_folder *folder, const char *path,
-                        struct pt_error *err)
-{
-    if (pt_folder_has(folder, SAFETENSORS))
-        return read_safetensors(set, folder, err);
-    if (pt_folder_has(folder, PYTORCH))
-        return read_pytorch(set, path, err);
-    return pt_fail(err, PT_BAD_INPUT, "there is neither " SAFETENSORS " nor " PYTORCH);
 }
 
 /* A name on the hub stays whole; of a path in somebody's file system only the last component means anything.
@@ -127,18 +107,36 @@ static int note_init(json_t *metadata, const json_t *config, struct pt_error *er
     return (int)err->status;
 }
 
-static int note_config(struct pt_tensors *set, const json_t *config, struct pt_error *err)
+static int check_type(const json_t *config, struct pt_error *err)
 {
-    const char *type = NULL, *base = NULL;
+    const char *type;
     bool found;
-    const struct pt_method *method;
-    if (pt_json_get_string(config, "peft_type", CONFIG, &type, &found, err) ||
-        pt_json_get_string(config, "base_model_name_or_path", CONFIG, &base, &found, err))
+    if (pt_json_get_string(config, "peft_type", CONFIG, &type, &found, err))
         return (int)err->status;
-    if (!type)
-        return pt_fail(err, PT_BAD_INPUT, CONFIG ": there is no peft_type");
-    if (pt_method_find_peft(&method, type, err))
-        return pt_error_in(err, CONFIG);
+    return found ? PT_OK : pt_fail(err, PT_BAD_INPUT, CONFIG ": there is no peft_type");
+}
+
+int pt_peft_read(struct pt_tensors *set, json_t **config, const struct pt_folder *folder, const char *path,
+                 struct pt_error *err)
+{
+    struct pt_tensors tensors = {0};
+    json_t *object;
+    if (read_config(&object, folder, err) || check_type(object, err) || read_tensors(&tensors, folder, err)) {
+        json_decref(object);
+        return pt_error_in(err, "%s", path);
+    }
+    *set = tensors;
+    *config = object;
+    return PT_OK;
+}
+
+static int note_config(struct pt_tensors *set, const json_t *config, const struct pt_method *method,
+                       struct pt_error *err)
+{
+    const char *base = NULL;
+    bool found;
+    if (pt_json_get_string(config, "base_model_name_or_path", CONFIG, &base, &found, err))
+        return (int)err->status;
     if (!set->metadata)
         set->metadata = json_object();
     if (note(set->metadata, PT_KEY_METHOD, method->name, err) ||
@@ -149,18 +147,11 @@ static int note_config(struct pt_tensors *set, const json_t *config, struct pt_e
     return note_init(set->metadata, config, err);
 }
 
-int pt_peft_read(struct pt_tensors *set, json_t **config, const struct pt_folder *folder, const char *path,
-                 struct pt_error *err)
+int pt_peft_note(struct pt_tensors *set, const json_t *config, const char *path, struct pt_error *err)
 {
-    struct pt_tensors tensors = {0};
-    json_t *object;
-    if (read_config(&object, folder, err) || read_tensors(&tensors, folder, path, err) ||
-        note_config(&tensors, object, err)) {
-        json_decref(object);
-        pt_tensors_free(&tensors);
-        return pt_error_in(err, "%s", path);
-    }
-    *set = tensors;
-    *config = object;
-    return PT_OK;
+    const struct pt_method *method;
+    const char *type = json_string_value(json_object_get(config, "peft_type"));
+    if (pt_method_find_peft(&method, type, err))
+        return pt_error_in(err, "%s: " CONFIG, path);
+    return note_config(set, config, method, err) ? pt_error_in(err, "%s", path) : PT_OK;
 }

@@ -13,11 +13,14 @@
 
 bool pt_peft_is_adapter(const struct pt_folder *folder);
 /*
- * The tensors, with what the configuration says about them added to the metadata under the keys of tuned.h,
- * and the configuration itself (owned by the caller). `path` is the folder's. The method named in it may be
- * one that is not supported.
+ * The tensors and the configuration (owned by the caller) as they are, of any peft_type. `path` is the
+ * folder's, for messages.
  */
 int pt_peft_read(struct pt_tensors *set, json_t **config, const struct pt_folder *folder, const char *path,
+                 struct pt_error *err) PT_MUST_USE;
+/* Adds what the configuration says to the metadata, under the keys of tuned.h. A peft_type that no method has
+ * is PT_MISMATCH. */
+int pt_peft_note(struct pt_tensors *set, const json_t *config, const char *path,
                  struct pt_error *err) PT_MUST_USE;
 
 #endif

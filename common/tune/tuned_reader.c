@@ -50,7 +50,8 @@ static int read_folder(struct pt_tensors *set, json_t **config, const char *path
         return PT_OK;
     int status = PT_OK;
     if (pt_peft_is_adapter(folder))
-        status = pt_peft_read(set, config, folder, path, err);
+        status = pt_peft_read(set, config, folder, path, err) ? (int)err->status
+                                                              : pt_peft_note(set, *config, path, err);
     else if (pt_folder_has(folder, "data.pkl"))
         status = pt_pytorch_file_open(set, path, err);
     else

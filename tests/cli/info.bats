@@ -71,6 +71,29 @@ safetensors() {
     jq -e '.kind == "tuned"' <<<"$output"
 }
 
+@test "an adapter that was pickled, as folder and archive" {
+    kind "$data/reference/bloom/adapter-pickled" adapter '.method == "prompt" and .tensors == [{name: "prompt_embeddings", dtype: "F32", shape: [5, 64]}]'
+    tar cf pickled.tar -C "$data/reference/bloom" adapter-pickled
+    kind pickled.tar adapter '.virtual_tokens == 5'
+    cp -r "$data/reference/bloom/adapter-pickled" cut
+    chmod -R u+w cut
+    head -c 2000 "$data/reference/bloom/adapter-pickled/adapter_model.bin" >cut/adapter_model.bin
+    exits 3 pt-info cut && says adapter_model.bin
+    tar czf cut.tar.gz cut
+    exits 3 pt-info cut.tar.gz && says adapter_model.bin
+}
+
+@test "an adapter of another method is described, and does not verify" {
+    exits 0 pt-info --json "$data/reference/bloom/adapter-lora"
+    jq -e '.kind == "adapter" and .configuration.peft_type == "LORA" and .configuration.r == 2 and .tensors[1].shape == [192, 2] and
+        (.not_supported | contains("LORA"))' <<<"$output"
+    exits 4 pt-info --verify "$data/reference/bloom/adapter-lora" && says "'LORA' is not supported"
+    cp -r "$data/reference/bloom/adapter-lora" cut
+    chmod -R u+w cut
+    head -c 2000 "$data/reference/bloom/adapter-lora/adapter_model.safetensors" >cut/adapter_model.safetensors
+    exits 3 pt-info --verify cut
+}
+
 @test "a damaged file of ours is status 3, wherever the bit is" {
     pt-init -m "$model" -n 3 --random -o p.safetensors
     size=$(stat -c %s p.safetensors)

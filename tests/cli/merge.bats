@@ -40,6 +40,20 @@ same_values() {
     done
 }
 
+@test "an adapter that was pickled holds the same, as a folder and in archives" {
+    tar cf "$OUT/a.tar" -C $REFERENCE adapter-pickled
+    gzip -c "$OUT/a.tar" >"$OUT/a.tar.gz"
+    for input in $REFERENCE/adapter-pickled "$OUT/a.tar" "$OUT/a.tar.gz"; do
+        pt-merge --to peft -o "$OUT/adapter" "$input"
+        for file in adapter_config.json adapter_model.safetensors; do
+            same_bytes $REFERENCE/adapter-trained/$file "$OUT/adapter/$file"
+        done
+    done
+    pt-eval -m $MODEL -p "$OUT/a.tar" --json <(pt-tokenize -q -m $MODEL --text $REFERENCE/../README.md) >"$OUT/pickled"
+    pt-eval -m $MODEL -p $REFERENCE/adapter-trained --json <(pt-tokenize -q -m $MODEL --text $REFERENCE/../README.md) >"$OUT/trained"
+    same_bytes "$OUT/pickled" "$OUT/trained"
+}
+
 @test "a new prompt becomes the adapter that PEFT makes of the same text" {
     pt-init -m $MODEL --text '下面是一段人与机器人的对话。' -n 11 | pt-merge --to peft -o "$OUT/adapter" -
     for file in adapter_config.json adapter_model.safetensors; do

@@ -107,6 +107,18 @@ static void archives_of_adapters_are_read(void **state)
     pt_tuned_free(again);
 }
 
+static void pickled_adapters_hold_the_same_numbers(void **state)
+{
+    (void)state;
+    struct pt_tuned *tuned = open_prompt(REFERENCE "/adapter-trained"),
+                    *pickled = open_prompt(REFERENCE "/adapter-pickled");
+    assert_memory_equal(prompt_of(tuned)->value, prompt_of(pickled)->value,
+                        prompt_of(tuned)->n * sizeof(float));
+    assert_string_equal(pt_tuned_metadata(pickled, PT_KEY_BASE_NAME), "model");
+    pt_tuned_free(tuned);
+    pt_tuned_free(pickled);
+}
+
 /* An adapter folder with this configuration and a good prompt in it. */
 static const char *adapter(const char *config)
 {
@@ -167,6 +179,7 @@ int main(void)
         cmocka_unit_test(adapters_go_through_our_file_unchanged),
         cmocka_unit_test(the_base_gets_the_name_that_is_asked_for),
         cmocka_unit_test(archives_of_adapters_are_read),
+        cmocka_unit_test(pickled_adapters_hold_the_same_numbers),
         cmocka_unit_test(configurations_are_read_leniently_but_not_blindly),
         cmocka_unit_test(a_folder_without_tensors_is_malformed),
         cmocka_unit_test(paths_of_other_machines_are_cut),
