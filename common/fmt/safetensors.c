@@ -266,6 +266,8 @@ static int parse(struct pt_tensors *set, const void *bytes, size_t n, struct pt_
     if (length > n - LENGTH_BYTES)
         return pt_fail(err, PT_BAD_INPUT, "cut short: a header of %" PRIu64 " bytes, but only %zu follow",
                        length, n - LENGTH_BYTES);
+    if (length >= 3 && !memcmp((const char *)bytes + LENGTH_BYTES, "\xef\xbb\xbf", 3))
+        return pt_fail(err, PT_BAD_INPUT, "the header begins with a byte order mark");
     struct file file = {.bytes = bytes, .n = n, .header_end = LENGTH_BYTES + (size_t)length};
     json_t *header = NULL;
     if (!pt_json_parse(&header, (const char *)bytes + LENGTH_BYTES, (size_t)length, "header", err))

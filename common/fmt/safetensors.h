@@ -3,8 +3,10 @@
  *
  * Reading accepts what the reference reader accepts: an 8-byte header length, at most 100,000,000 bytes of
  * JSON (blanks around it are allowed), tensors that cover the data without holes or overlap, shapes whose
- * size equals their bytes, metadata of strings. Duplicate keys are refused besides. Dtypes that the format
- * has and we do not, and more than PT_MAX_RANK dimensions, are PT_MISMATCH.
+ * size equals their bytes, metadata of strings. Besides, it refuses duplicate keys, NUL characters in names
+ * and metadata, integers that a signed 64-bit number does not hold, and a tensor's description as an array.
+ * Dtypes that the format has and we do not, and more than PT_MAX_RANK dimensions, are PT_MISMATCH.
+ * tests/compare-safetensors.py compares the decisions.
  *
  * The format has no checksum; files of ours bring one. Their metadata holds two keys, "pt.format" ("1") and
  * "pt.hash" (16 lower-case hexadecimal digits): the XXH64 of all bytes in front of the payload, with those 16

@@ -119,6 +119,52 @@ static void headers_are_checked(void **state)
             fail_msg("%s: status %d: %s", cases[i].header, (int)err.status, err.message);
 }
 
+/* As safetensors 0.8 for Python decides, except for where the last lines say so. */
+static void corner_cases_of_headers(void **state)
+{
+    (void)state;
+    struct pt_error err;
+#define TENSOR(dtype, shape, offsets) \
+    "{\"dtype\":\"" dtype "\",\"shape\":" shape ",\"data_offsets\":" offsets "}"
+    static const struct {
+        const char *header;
+        size_t payload;
+        int status;
+    } cases[] = {
+        {" \t\r\n{\"a\":" TENSOR("I8", "[2]", "[0,2]") "}\n ", 2, PT_OK},
+        {"\xef\xbb\xbf{\"a\":" TENSOR("I8", "[2]", "[0,2]") "}", 2, PT_BAD_INPUT},
+        {"{\"b\":" TENSOR("I8", "[1]", "[2,3]") ",\"\":" TENSOR("I8", "[]", "[0,1]") ",\"c\":" TENSOR(
+             "I8", "[1]", "[1,2]") "}",
+         3, PT_OK},
+        {"{\"a\":" TENSOR("I8", "[1]", "[0,1]") ",\"b\":" TENSOR("F32", "[1]", "[1,5]") "}", 5, PT_OK},
+        {"{\"a\":{\"dtype\":\"I8\",\"shape\":[1],\"data_offsets\":[0,1],\"x\":{\"y\":[null]}}}", 1, PT_OK},
+        {"{\"__metadata__\":null,\"a\":" TENSOR("I8", "[1]", "[0,1]") "}", 1, PT_OK},
+        {"{\"__metadata__\":{\"a\":null}}", 0, PT_BAD_INPUT},
+        {"{\"__metadata__\":{\"a\":\"\\ud800\"}}", 0, PT_BAD_INPUT},
+        /* Tensors without elements: at the ends and between others, but not inside of one. */
+        {"{\"a\":" TENSOR("I8", "[2]", "[0,2]") ",\"b\":" TENSOR("I8", "[0]", "[0,0]") ",\"c\":" TENSOR(
+             "F64", "[3,0]", "[2,2]") "}",
+         2, PT_OK},
+        {"{\"a\":" TENSOR("I8", "[2]", "[0,2]") ",\"b\":" TENSOR("I8", "[0]", "[1,1]") "}", 2, PT_BAD_INPUT},
+        {"{\"a\":" TENSOR("I8", "[0,9223372036854775807]", "[0,0]") "}", 0, PT_OK},
+        {"{\"a\":" TENSOR("I8", "[9223372036854775807,9223372036854775807,0]", "[0,0]") "}", 0, PT_BAD_INPUT},
+        {"{\"a\":" TENSOR("C64", "[1]", "[0,8]") "}", 8, PT_MISMATCH},
+        {"{\"a\":" TENSOR("F8_E8M0", "[1]", "[0,1]") "}", 1, PT_MISMATCH},
+        {"{\"a\":" TENSOR("f32", "[1]", "[0,4]") "}", 4, PT_BAD_INPUT},
+        {"{\"a\":" TENSOR("I8", "[1]", "[0,1.0]") "}", 1, PT_BAD_INPUT},
+        /* The reference takes these, */
+        {"{\"a\":[\"I8\",[1],[0,1]]}", 1, PT_BAD_INPUT},
+        {"{\"a\":" TENSOR("I8", "[18446744073709551615,0]", "[0,0]") "}", 0, PT_BAD_INPUT},
+        {"{\"__metadata__\":{\"a\":\"\\u0000\"}}", 0, PT_BAD_INPUT},
+        /* and refuses this one. */
+        {"{\"a\":" TENSOR("I8", "[1]", "[-0,1]") "}", 1, PT_OK},
+    };
+#undef TENSOR
+    for (size_t i = 0; i < N_OF(cases); i++)
+        if (read_header(cases[i].header, cases[i].payload, &err) != cases[i].status)
+            fail_msg("%s: status %d: %s", cases[i].header, (int)err.status, err.message);
+}
+
 static void pointers_and_empty_files_are_named(void **state)
 {
     (void)state;
@@ -323,6 +369,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(verdicts_equal_the_reference),
         cmocka_unit_test(headers_are_checked),
+        cmocka_unit_test(corner_cases_of_headers),
         cmocka_unit_test(pointers_and_empty_files_are_named),
         cmocka_unit_test(sets_come_back),
         cmocka_unit_test(bytes_equal_the_reference_writers),
