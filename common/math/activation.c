@@ -14,20 +14,37 @@ static size_t piece_at(size_t i, size_t n)
 
 void pt_activation_forward(enum pt_activation kind, size_t n, const float *x, float *y)
 {
-    (void)kind; /* there is one */
     const struct pt_kernels *kernels = pt_kernels();
 #pragma omp parallel for schedule(static) if (n > PIECE)
     for (size_t i = 0; i < n; i += PIECE)
-        kernels->gelu_forward(piece_at(i, n), x + i, y + i);
+        kernels->activation_forward(kind, piece_at(i, n), x + i, y + i);
 }
 
 void pt_activation_backward(enum pt_activation kind, size_t n, const float *x, const float *dy, float *dx)
 {
-    (void)kind;
     const struct pt_kernels *kernels = pt_kernels();
 #pragma omp parallel for schedule(static) if (n > PIECE)
     for (size_t i = 0; i < n; i += PIECE)
-        kernels->gelu_backward(piece_at(i, n), x + i, dy + i, dx + i);
+        kernels->activation_backward(kind, piece_at(i, n), x + i, dy + i, dx + i);
+}
+
+void pt_gated_forward(enum pt_activation kind, size_t m, size_t n, const float *gate, const float *up,
+                      size_t ld, float *y, size_t ldy)
+{
+    const struct pt_kernels *kernels = pt_kernels();
+#pragma omp parallel for schedule(static) if (m > 1)
+    for (size_t i = 0; i < m; i++)
+        kernels->gated_forward(kind, n, gate + i * ld, up + i * ld, y + i * ldy);
+}
+
+void pt_gated_backward(enum pt_activation kind, size_t m, size_t n, const float *gate, const float *up,
+                       size_t ld, const float *dy, size_t ldy, float *dgate, float *dup, size_t ldd)
+{
+    const struct pt_kernels *kernels = pt_kernels();
+#pragma omp parallel for schedule(static) if (m > 1)
+    for (size_t i = 0; i < m; i++)
+        kernels->gated_backward(kind, n, gate + i * ld, up + i * ld, dy + i * ldy, dgate + i * ldd,
+                                dup + i * ldd);
 }
 
 void pt_add(size_t n, const float *x, float *y)

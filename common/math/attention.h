@@ -7,21 +7,18 @@
 #define PT_MATH_ATTENTION_H
 
 #include "base/error.h"
+#include "math/heads.h"
 #include "math/math.h"
 
 #include <stddef.h>
 
-/* Element j of head h of row r lies at data[r * row_stride + h * head_stride + j]. */
-struct pt_heads {
-    float *data; /* borrowed */
-    size_t row_stride, head_stride;
-};
-
+/* n_kv_heads divides n_heads: query head h reads key head h / (n_heads / n_kv_heads). */
 struct pt_attention_shape {
-    size_t n_heads, n_kv_heads,
-        head_dim; /* n_kv_heads divides n_heads: query head h reads key head h / (n_heads / n_kv_heads) */
-    float scale;  /* on q·k */
+    size_t n_heads, n_kv_heads, head_dim;
+    float scale;               /* on q·k */
     const float *alibi_slopes; /* [n_heads], or NULL: score += slope * (key position - query position) */
+    float soft_cap;            /* 0: none; else score = soft_cap * tanh(scale * q·k / soft_cap) */
+    size_t window;             /* 0: none; else a query sees only the last `window` keys, its own included */
 };
 
 struct pt_key_block {
@@ -35,7 +32,7 @@ enum { PT_KEY_BLOCKS = 3 };
 /*
  * Rows first_query .. first_query + n_queries of the query, output and gradient matrices. Their keys are the
  * blocks in order; key positions count through all of them. The queries' own keys are the last n_queries rows
- * of the last block: query i sees every key up to and including its own.
+ * of the last block: query i sees every key up to and including its own, within the window.
  */
 struct pt_segment {
     size_t first_query, n_queries;

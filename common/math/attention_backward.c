@@ -22,6 +22,7 @@ struct call {
     float *dk, *dv;                            /* [n_keys, dim]: of this segment */
     float *queries, *dqueries;                 /* [PT_QUERY_BLOCK, dim]: q and dout */
     float *scores, *dscores;                   /* [PT_QUERY_BLOCK, n_keys] */
+    float *cap_slopes;                         /* the same; NULL without a soft cap */
 };
 
 /* Scores of the block to probabilities, zero where a query does not see. */
@@ -31,11 +32,19 @@ static void form_probabilities(const struct call *call, size_t head, size_t firs
     const struct pt_kernels *kernels = call->room.kernels;
     for (size_t i = 0; i < n; i++) {
         float *scores = call->scores + i * call->room.score_stride;
-        size_t seen = pt_visible(call->segment, call->n_keys, first + i);
+        size_t end = pt_visible(call->segment, call->n_keys, first + i), begin = pt_first_visible(shape, end),
+               seen = end - begin;
         float log_sum = call->log_sums[(call->segment->first_query + first + i) * shape->n_heads + head];
-        kernels->bias_scores(seen, shape->scale, pt_slope(shape, head), (float)(seen - 1), scores);
-        kernels->exp_sum(seen, log_sum, scores, scores);
-        memset(scores + seen, 0, (visible - seen) * sizeof(float));
+        float scale = shape->scale;
+        if (shape->soft_cap != 0.0f) {
+            kernels->cap_scores(seen, scale, shape->soft_cap, scores + begin,
+                                call->cap_slopes + i * call->room.score_stride + begin);
+            scale = 1.0f;
+        }
+        kernels->bias_scores(seen, scale, pt_slope(shape, head), (float)(seen - 1), scores + begin);
+        kernels->exp_sum(seen, log_sum, scores + begin, scores + begin);
+        memset(scores, 0, begin * sizeof(float));
+        memset(scores + end, 0, (visible - end) * sizeof(float));
     }
 }
 
@@ -48,6 +57,8 @@ static void form_score_gradients(const struct call *call, size_t n, size_t visib
               *dscores = call->dscores + i * call->room.score_stride;
         kernels->softmax_backward(visible, kernels->dot(visible, scores, dscores), dscores, scores);
         kernels->scale(visible, call->room.shape->scale, scores);
+        if (call->cap_slopes)
+            kernels->multiply_by(visible, call->cap_slopes + i * call->room.score_stride, scores);
     }
 }
 
@@ -117,6 +128,7 @@ static size_t place(struct call *call, float *from, size_t n_keys)
     const struct pt_attention_room *room = &call->room;
     const size_t rows = n_keys * room->row_stride, columns = room->shape->head_dim * room->column_stride;
     const size_t queries = PT_QUERY_BLOCK * room->row_stride, scores = PT_QUERY_BLOCK * room->score_stride;
+    const bool capped = room->shape->soft_cap != 0.0f;
     const struct {
         float **part;
         size_t n;
@@ -128,10 +140,11 @@ static size_t place(struct call *call, float *from, size_t n_keys)
                  {&call->queries, queries},
                  {&call->dqueries, queries},
                  {&call->scores, scores},
-                 {&call->dscores, scores}};
+                 {&call->dscores, scores},
+                 {&call->cap_slopes, capped ? scores : 0}};
     size_t total = 0;
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
-        *parts[i].part = from ? from + total : NULL;
+        *parts[i].part = from && parts[i].n ? from + total : NULL;
         total += parts[i].n;
     }
     return total;

@@ -24,14 +24,23 @@ struct call {
     float *keys, *columns, *values, *queries, *scores; /* a thread's scratch */
 };
 
-/* Scores of one row to exp(score - largest); returns their sum, and stores its log. */
+/* Scores of one row to exp(score - largest), 0 in front of the window; returns their sum, and stores its log.
+ */
 static float soften(const struct call *call, size_t i, size_t head, float *scores)
 {
     const struct pt_attention_shape *shape = call->room.shape;
-    size_t n = pt_visible(call->segment, call->n_keys, i);
-    float top =
-        call->room.kernels->bias_scores(n, shape->scale, pt_slope(shape, head), (float)(n - 1), scores);
-    float sum = call->room.kernels->exp_sum(n, top, scores, scores);
+    const struct pt_kernels *kernels = call->room.kernels;
+    size_t end = pt_visible(call->segment, call->n_keys, i), first = pt_first_visible(shape, end),
+           n = end - first;
+    float scale = shape->scale;
+    memset(scores, 0, first * sizeof *scores);
+    scores += first;
+    if (shape->soft_cap != 0.0f) {
+        kernels->cap_scores(n, scale, shape->soft_cap, scores, NULL);
+        scale = 1.0f;
+    }
+    float top = kernels->bias_scores(n, scale, pt_slope(shape, head), (float)(n - 1), scores);
+    float sum = kernels->exp_sum(n, top, scores, scores);
     if (call->log_sums)
         call->log_sums[(call->segment->first_query + i) * shape->n_heads + head] = top + logf(sum);
     return sum;

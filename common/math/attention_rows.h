@@ -18,11 +18,6 @@ struct pt_attention_room {
     size_t row_stride, column_stride, score_stride;
 };
 
-static inline float *pt_head(const struct pt_heads *heads, size_t row, size_t head)
-{
-    return heads->data + row * heads->row_stride + head * heads->head_stride;
-}
-
 /* All keys that a segment's last query sees. */
 size_t pt_segment_keys(const struct pt_segment *segment);
 /* The largest of them over all segments. */
@@ -36,10 +31,16 @@ void pt_gather_keys(const struct pt_attention_room *room, const struct pt_segmen
 void pt_gather_queries(const struct pt_attention_room *room, struct pt_heads heads, size_t head, size_t first,
                        size_t n, float *rows);
 
-/* Keys that row i of the segment's queries sees. */
+/* Keys up to and including that of row i of the segment's queries. */
 static inline size_t pt_visible(const struct pt_segment *segment, size_t n_keys, size_t i)
 {
     return n_keys - segment->n_queries + i + 1;
+}
+
+/* The first of them, where n are up to its own. */
+static inline size_t pt_first_visible(const struct pt_attention_shape *shape, size_t n)
+{
+    return shape->window && n > shape->window ? n - shape->window : 0;
 }
 
 static inline float pt_slope(const struct pt_attention_shape *shape, size_t head)

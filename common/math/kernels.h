@@ -6,6 +6,7 @@
 #define PT_MATH_KERNELS_H
 
 #include "fmt/dtype.h"
+#include "math/activation.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -47,23 +48,34 @@ struct pt_kernels {
     float (*dot)(size_t n, const float *x, const float *y);
     void (*add_scaled)(size_t n, float scale, const float *x, float *y); /* y += scale x */
     void (*scale)(size_t n, float scale, float *x);                      /* x *= scale */
+    void (*multiply_by)(size_t n, const float *x, float *y);             /* y *= x */
     float (*largest)(size_t n, const float *x); /* not-a-number where an element is not finite */
     /* y = exp(x - shift), their sum is returned; y may be x. */
     float (*exp_sum)(size_t n, float shift, const float *x, float *y);
     /* scores = scores * scale + slope * (j - origin) for key j; the largest is returned. */
     float (*bias_scores)(size_t n, float scale, float slope, float origin, float *scores);
+    /* scores = cap * tanh(scores * scale / cap); slopes (NULL: not wanted) = 1 - tanh². */
+    void (*cap_scores)(size_t n, float scale, float cap, float *scores, float *slopes);
     /* y = (dy - shift) * y: the derivative of softmax. */
     void (*softmax_backward)(size_t n, float shift, const float *dy, float *y);
 
-    void (*gelu_forward)(size_t n, const float *x, float *y);
-    void (*gelu_backward)(size_t n, const float *x, const float *dy, float *dx);
-    /* One row each, see norm.h. */
-    void (*layer_norm_forward)(size_t n, const float *x, const float *weight, const float *bias, float eps,
-                               float *y, float *mean, float *rstd);
-    void (*layer_norm_backward)(size_t n, const float *x, float mean, float rstd, const float *weight,
-                                const float *dy, bool add, float *dx);
-    void (*layer_norm_weights)(size_t n, const float *x, float mean, float rstd, const float *dy,
-                               float *dweight, float *dbias);
+    /* See activation.h. */
+    void (*activation_forward)(enum pt_activation kind, size_t n, const float *x, float *y);
+    void (*activation_backward)(enum pt_activation kind, size_t n, const float *x, const float *dy,
+                                float *dx);
+    void (*gated_forward)(enum pt_activation kind, size_t n, const float *gate, const float *up, float *y);
+    void (*gated_backward)(enum pt_activation kind, size_t n, const float *gate, const float *up,
+                           const float *dy, float *dgate, float *dup);
+    /* One row each, see norm.h; `centred` is the layer norm, else the mean counts as 0. */
+    void (*norm_forward)(bool centred, size_t n, const float *x, const float *weight, const float *bias,
+                         float eps, float *y, float *mean, float *rstd);
+    void (*norm_backward)(bool centred, size_t n, const float *x, float mean, float rstd, const float *weight,
+                          const float *dy, bool add, float *dx);
+    void (*norm_weights)(size_t n, const float *x, float mean, float rstd, const float *dy, float *dweight,
+                         float *dbias);
+    /* One head, see rotary.h; direction 1 forward, -1 backward. */
+    void (*rotate)(size_t half, float direction, const float *cos, const float *sin, float *first,
+                   float *second);
 };
 
 extern const struct pt_kernels pt_kernels_portable, pt_kernels_avx2, pt_kernels_avx512, pt_kernels_avx512bf16;

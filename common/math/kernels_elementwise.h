@@ -11,16 +11,6 @@
 
 #include <math.h>
 
-/* The first `part` lanes of v, zero behind them. */
-PT_INLINE vfloat keep_some(vfloat v, size_t part)
-{
-    vfloat kept = {0};
-    if (part == LANES)
-        return v;
-    memcpy(&kept, &v, part * sizeof(float));
-    return kept;
-}
-
 static float dot(size_t n, const float *x, const float *y)
 {
     vfloat sums[4] = {0};
@@ -46,6 +36,12 @@ static void scale_all(size_t n, float scale, float *x)
 {
     PT_EACH_VECTOR(i, part, n)
     store_some(x + i, load_some(x + i, part) * scale, part);
+}
+
+static void multiply_by(size_t n, const float *x, float *y)
+{
+    PT_EACH_VECTOR(i, part, n)
+    store_some(y + i, load_some(y + i, part) * load_some(x + i, part), part);
 }
 
 static float largest_lane(vfloat v)
@@ -112,107 +108,28 @@ static void softmax_backward(size_t n, float shift, const float *dy, float *y)
     store_some(y + i, (load_some(dy + i, part) - shift) * load_some(y + i, part), part);
 }
 
-/* exp(-2u) of GELU's 0.5 x (1 + tanh u) = x / (1 + exp(-2u)), which loses nothing to cancellation. */
-PT_INLINE vfloat gelu_exponential(vfloat x)
-{
-    vfloat u = x * 0.79788456f * (x * x * 0.044715f + 1.0f);
-    return v_exp(u * -2.0f);
-}
-
-static void gelu_forward(size_t n, const float *x, float *y)
+/* scores = cap tanh(scores * scale / cap), and its derivative by the scaled score where that is wanted. */
+static void cap_scores(size_t n, float scale, float cap, float *scores, float *slopes)
 {
     PT_EACH_VECTOR(i, part, n)
     {
-        vfloat v = load_some(x + i, part);
-        store_some(y + i, v / (gelu_exponential(v) + 1.0f), part);
+        vfloat t = v_tanh(load_some(scores + i, part) * (scale / cap));
+        store_some(scores + i, t * cap, part);
+        if (slopes)
+            store_some(slopes + i, 1.0f - t * t, part);
     }
 }
 
-/* With s = 1 / (1 + e) and 1 - s = e s: s + 2 x s (1 - s) u'. Beyond 10 in size the second term is below the
- * last place of any gradient. */
-static void gelu_backward(size_t n, const float *x, const float *dy, float *dx)
+/* See rotary.h; direction 1 or -1. */
+static void rotate(size_t half, float direction, const float *cos, const float *sin, float *first,
+                   float *second)
 {
-    PT_EACH_VECTOR(i, part, n)
+    PT_EACH_VECTOR(i, part, half)
     {
-        vfloat v = load_some(x + i, part);
-        vfloat e = gelu_exponential(v);
-        vfloat s = 1.0f / (e + 1.0f);
-        vfloat slope = v * v * (3.0f * 0.044715f * 0.79788456f) + 0.79788456f;
-        vfloat second = v * 2.0f * s * (e * s) * slope;
-        second = v_select((v > 10.0f) | (v < -10.0f), v_set(0.0f), second);
-        store_some(dx + i, load_some(dy + i, part) * (s + second), part);
-    }
-}
-
-PT_INLINE float mean_of(size_t n, const float *x)
-{
-    vfloat sums[4] = {0};
-    size_t i = 0;
-    for (; i + 4 * LANES <= n; i += 4 * LANES)
-#pragma GCC unroll 4
-        for (size_t v = 0; v < 4; v++)
-            sums[v] += v_load(x + i + v * LANES);
-    for (; i < n; i += LANES)
-        sums[0] += load_some(x + i, n - i < LANES ? n - i : LANES);
-    return v_sum((sums[0] + sums[1]) + (sums[2] + sums[3])) / (float)n;
-}
-
-PT_INLINE float variance_of(size_t n, const float *x, float mean)
-{
-    vfloat sums[2] = {0};
-    PT_EACH_VECTOR(i, part, n)
-    {
-        vfloat d = keep_some(load_some(x + i, part) - mean, part);
-        sums[i / LANES & 1] += d * d;
-    }
-    return v_sum(sums[0] + sums[1]) / (float)n;
-}
-
-static void layer_norm_forward(size_t n, const float *x, const float *weight, const float *bias, float eps,
-                               float *y, float *mean, float *rstd)
-{
-    float m = mean_of(n, x), r = 1.0f / sqrtf(variance_of(n, x, m) + eps);
-    PT_EACH_VECTOR(i, part, n)
-    {
-        vfloat normed = (load_some(x + i, part) - m) * r;
-        store_some(y + i, normed * load_some(weight + i, part) + load_some(bias + i, part), part);
-    }
-    *mean = m;
-    *rstd = r;
-}
-
-/* dx = rstd (g - mean(g) - h mean(g h)) with g = dy weight and h = (x - mean) rstd. */
-static void layer_norm_backward(size_t n, const float *x, float mean, float rstd, const float *weight,
-                                const float *dy, bool add, float *dx)
-{
-    vfloat sum = {0}, sum_h = {0};
-    PT_EACH_VECTOR(i, part, n)
-    {
-        vfloat g = load_some(dy + i, part) * load_some(weight + i, part);
-        sum += g;
-        sum_h += g * ((load_some(x + i, part) - mean) * rstd);
-    }
-    float mean_g = v_sum(sum) / (float)n, mean_gh = v_sum(sum_h) / (float)n;
-    PT_EACH_VECTOR(i, part, n)
-    {
-        vfloat g = load_some(dy + i, part) * load_some(weight + i, part);
-        vfloat h = (load_some(x + i, part) - mean) * rstd;
-        vfloat d = (g - mean_g - h * mean_gh) * rstd;
-        store_some(dx + i, add ? load_some(dx + i, part) + d : d, part);
-    }
-}
-
-static void layer_norm_weights(size_t n, const float *x, float mean, float rstd, const float *dy,
-                               float *dweight, float *dbias)
-{
-    PT_EACH_VECTOR(i, part, n)
-    {
-        vfloat d = load_some(dy + i, part);
-        vfloat h = (load_some(x + i, part) - mean) * rstd;
-        if (dweight)
-            store_some(dweight + i, load_some(dweight + i, part) + d * h, part);
-        if (dbias)
-            store_some(dbias + i, load_some(dbias + i, part) + d, part);
+        vfloat c = load_some(cos + i, part), s = load_some(sin + i, part) * direction;
+        vfloat x = load_some(first + i, part), y = load_some(second + i, part);
+        store_some(first + i, x * c - y * s, part);
+        store_some(second + i, y * c + x * s, part);
     }
 }
 

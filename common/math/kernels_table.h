@@ -2,8 +2,10 @@
  * The body of each instruction set's file, which names its table PT_KERNELS and PT_KERNELS_NAME before
  * including this.
  */
+#include "math/kernels_activation.h"
 #include "math/kernels_elementwise.h"
 #include "math/kernels_multiply.h"
+#include "math/kernels_norm.h"
 #include "math/kernels_words.h"
 
 const struct pt_kernels PT_KERNELS = {
@@ -20,13 +22,18 @@ const struct pt_kernels PT_KERNELS = {
     .dot = dot,
     .add_scaled = add_scaled,
     .scale = scale_all,
+    .multiply_by = multiply_by,
     .largest = largest,
     .exp_sum = exp_sum,
     .bias_scores = bias_scores,
     .softmax_backward = softmax_backward,
-    .gelu_forward = gelu_forward,
-    .gelu_backward = gelu_backward,
-    .layer_norm_forward = layer_norm_forward,
-    .layer_norm_backward = layer_norm_backward,
-    .layer_norm_weights = layer_norm_weights,
+    .cap_scores = cap_scores,
+    .activation_forward = activation_forward,
+    .activation_backward = activation_backward,
+    .gated_forward = gated_forward,
+    .gated_backward = gated_backward,
+    .norm_forward = norm_forward,
+    .norm_backward = norm_backward,
+    .norm_weights = norm_weights,
+    .rotate = rotate,
 };

@@ -25,6 +25,16 @@ PT_INLINE void store_some(float *to, vfloat v, size_t part)
         v_store_part(to, v, part);
 }
 
+/* The first `part` lanes of v, zero behind them. */
+PT_INLINE vfloat keep_some(vfloat v, size_t part)
+{
+    vfloat kept = {0};
+    if (part == LANES)
+        return v;
+    memcpy(&kept, &v, part * sizeof(float));
+    return kept;
+}
+
 PT_INLINE size_t element_bytes(enum pt_dtype dtype)
 {
     return dtype == PT_F32 ? 4 : 2;

@@ -126,6 +126,27 @@ PT_INLINE vfloat v_exp(vfloat x)
     return v_select(x < -87.33f, v_set(0.0f), e * (vfloat)power);
 }
 
+PT_INLINE vfloat v_abs(vfloat x)
+{
+    return (vfloat)((vint)x & 0x7fffffff);
+}
+
+/* tanh(x): below 0.625 in size x + x³ P(x²) with a minimax polynomial of relative error 5e-9, above 1 - 2 /
+ * (1 + exp(2x)); at most 3 units in the last place together; not-a-number stays
+ * (tests/unit/test_activation.c). */
+PT_INLINE vfloat v_tanh(vfloat x)
+{
+    vfloat a = v_abs(x), square = x * x;
+    vfloat p = square * -0x1.76ac1ap-8f + 0x1.5256d8p-6f;
+    p = p * square - 0x1.b84448p-5f;
+    p = p * square + 0x1.110768p-3f;
+    p = p * square - 0x1.555534p-2f;
+    vfloat near = x + x * square * p;
+    vfloat far = 1.0f - 2.0f / (v_exp(a * 2.0f) + 1.0f);
+    vfloat signed_far = (vfloat)((vuint)far | ((vuint)x & 0x80000000u));
+    return v_select(a < 0.625f, near, signed_far);
+}
+
 PT_INLINE vfloat v_widen_bf16(const void *from)
 {
 #if defined __AVX512F__

@@ -19,12 +19,29 @@ struct setup {
     size_t n_prefix, n_prompt;
     size_t n_examples, lengths[MOST_SEGMENTS];
     bool alibi;
+    float soft_cap;
+    size_t window;
 };
 
 static const struct setup setups[] = {
-    {2, 2, 4, 0, 0, 1, {5}, false},   {3, 3, 5, 0, 2, 2, {7, 1}, true},
-    {4, 2, 3, 3, 0, 2, {6, 9}, true}, {4, 1, 6, 2, 5, 3, {3, 8, 2}, true},
-    {1, 1, 2, 1, 2, 1, {55}, true},   {2, 1, 17, 1, 20, 2, {19, 3}, true},
+    {2, 2, 4, 0, 0, 1, {5}, false, 0, 0},
+    {3, 3, 5, 0, 2, 2, {7, 1}, true, 0, 0},
+    {4, 2, 3, 3, 0, 2, {6, 9}, true, 0, 0},
+    {4, 1, 6, 2, 5, 3, {3, 8, 2}, true, 0, 0},
+    {1, 1, 2, 1, 2, 1, {55}, true, 0, 0},
+    {2, 1, 17, 1, 20, 2, {19, 3}, true, 0, 0},
+    /* Caps that bend the scores, windows that begin within each kind of block. */
+    {2, 1, 8, 0, 0, 1, {9}, false, 0.5f, 0},
+    {2, 2, 5, 2, 3, 2, {11, 4}, false, 0.7f, 6},
+    {3, 1, 7, 1, 4, 2, {60, 3}, true, 0, 5},
+    {2, 1, 6, 3, 2, 2, {52, 2}, false, 0, 1},
+    {1, 1, 4, 2, 2, 1, {50}, false, 0.3f, 49},
+    /* Heads of real models. */
+    {2, 1, 64, 0, 2, 1, {5}, false, 0, 0},
+    {2, 2, 80, 0, 1, 1, {3}, false, 0, 0},
+    {3, 1, 96, 0, 0, 1, {6}, false, 0, 3},
+    {2, 1, 128, 0, 2, 1, {3}, true, 0, 0},
+    {2, 1, 256, 0, 0, 1, {5}, false, 2.0f, 4},
 };
 
 /* All values in double: rows [n_rows, n_heads + 2 n_kv_heads, dim], in front [n_prefix, 2 n_kv_heads, dim].
@@ -88,15 +105,18 @@ static double plain_query(const struct setup *s, const struct values *v, size_t 
     size_t n_keys = s->n_prefix + (start ? s->n_prompt : 0) + i + 1,
            kv_head = head / (s->n_heads / s->n_kv_heads);
     const double *q = v->rows + (start + i) * v->width + head * s->dim;
-    double scores[128], sum = 0, scale = (double)(float)(1 / sqrt((double)s->dim));
+    double scores[128], sum = 0, scale = (double)(float)(1 / sqrt((double)s->dim)), cap = (double)s->soft_cap;
+    size_t first = s->window && n_keys > s->window ? n_keys - s->window : 0;
     memset(out, 0, s->dim * sizeof *out);
-    for (size_t key = 0; key < n_keys; key++) {
-        scores[key] = s->alibi ? (double)v->slopes[head] * ((double)key - (double)(n_keys - 1)) : 0;
+    for (size_t key = first; key < n_keys; key++) {
+        double product = 0;
         for (size_t j = 0; j < s->dim; j++)
-            scores[key] += scale * q[j] * key_at(s, v, start, key, kv_head, false)[j];
+            product += scale * q[j] * key_at(s, v, start, key, kv_head, false)[j];
+        scores[key] = cap != 0 ? cap * tanh(product / cap) : product;
+        scores[key] += s->alibi ? (double)v->slopes[head] * ((double)key - (double)(n_keys - 1)) : 0;
         sum += exp(scores[key]);
     }
-    for (size_t key = 0; key < n_keys; key++)
+    for (size_t key = first; key < n_keys; key++)
         for (size_t j = 0; j < s->dim; j++)
             out[j] += exp(scores[key]) / sum * key_at(s, v, start, key, kv_head, true)[j];
     return log(sum);
@@ -105,7 +125,7 @@ static double plain_query(const struct setup *s, const struct values *v, size_t 
 /* Sum of dout * out; out [n_rows, n_heads, dim] and log_sums [n_rows, n_heads] may be NULL. */
 static double plain_attention(const struct setup *s, const struct values *v, double *out, double *log_sums)
 {
-    double loss = 0, row_out[32];
+    double loss = 0, row_out[256];
     size_t start = 0;
     for (size_t e = s->n_prompt ? 0 : 1; e <= s->n_examples; e++) {
         size_t length = e ? s->lengths[e - 1] : s->n_prompt;
@@ -160,8 +180,13 @@ static size_t make_segments(const struct setup *s, struct values *v, float *drow
 
 static struct pt_attention_shape shape_of(const struct setup *s, const struct values *v)
 {
-    return (struct pt_attention_shape){s->n_heads, s->n_kv_heads, s->dim, (float)(1 / sqrt((double)s->dim)),
-                                       s->alibi ? v->slopes : NULL};
+    return (struct pt_attention_shape){.n_heads = s->n_heads,
+                                       .n_kv_heads = s->n_kv_heads,
+                                       .head_dim = s->dim,
+                                       .scale = (float)(1 / sqrt((double)s->dim)),
+                                       .alibi_slopes = s->alibi ? v->slopes : NULL,
+                                       .soft_cap = s->soft_cap,
+                                       .window = s->window};
 }
 
 static void run_forward(const struct setup *s, struct values *v, float *out, float *log_sums)
@@ -313,7 +338,7 @@ static void agrees_with_finite_differences(void **state)
 static void same_bytes_for_any_threads(void **state)
 {
     (void)state;
-    const struct setup s = {8, 4, 16, 2, 9, 3, {70, 50, 3}, true};
+    const struct setup s = {8, 4, 16, 2, 9, 3, {70, 50, 3}, true, 0, 0};
     struct values v = new_setup_values(&s);
     const size_t n = v.n_rows * v.width, n_out = v.n_rows * s.n_heads * s.dim,
                  n_prefix = s.n_prefix * 2 * s.n_kv_heads * s.dim;
@@ -351,7 +376,7 @@ static void survives_extreme_scores(void **state)
         values[i] = (float)i;
     }
     struct pt_segment segment = {0, N, 1, {{{k, 1, 1}, {values, 1, 1}, {NULL, 0, 0}, {NULL, 0, 0}, N}}};
-    struct pt_attention_shape shape = {1, 1, 1, 1.0f, NULL};
+    struct pt_attention_shape shape = {1, 1, 1, 1.0f, NULL, 0, 0};
     struct pt_error err = {0};
     assert_int_equal(pt_attention_forward(NULL, &shape, &segment, 1, (struct pt_heads){q, 1, 1},
                                           (struct pt_heads){out, 1, 1}, log_sums, &err),
