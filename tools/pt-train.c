@@ -158,6 +158,7 @@ struct run {
     struct pt_progress progress;
     struct pt_stream_totals start; /* what was done when this process began */
     double start_seconds;
+    bool reader_gone; /* nobody is left to read the output */
 };
 
 static void close_run(struct run *run)
@@ -274,10 +275,12 @@ static void show_evaluation(void *context, const struct pt_position *position)
     pt_log(PT_LOG_NOTE, "step %" PRIu64 ": eval_loss %.4f", position->done.updates, position->eval_loss);
 }
 
+/* Asked between updates, and time and again while waiting for input. */
 static bool should_stop(void *context)
 {
-    const struct run *run = context;
-    return pt_signals_pending() || pt_sink_reader_gone(run->output);
+    struct run *run = context;
+    run->reader_gone = run->reader_gone || pt_sink_reader_gone(run->output);
+    return run->reader_gone || pt_signals_pending();
 }
 
 static int prepare(struct run *run, struct pt_error *err)
@@ -337,16 +340,14 @@ static int train(struct run *run, struct pt_training_result *result, struct pt_e
     return pt_run_log_close(run->log, err);
 }
 
-/* Told to stop: the state is saved, nothing is delivered. A signal noted is died of when the tool returns. */
-static int stop(const struct run *run, const struct pt_training_result *result)
+/* Told to stop: the state is saved, nothing is delivered. */
+static int report_stop(const struct run *run, const struct pt_training_result *result)
 {
     if (pt_signals_pending() || run->settings->save)
         pt_log(PT_LOG_NOTE, "stopped behind update %" PRIu64 " of %" PRIu64 "%s%s",
                result->position.done.updates, pt_training_updates(&run->training),
                run->settings->save ? "; the state is in " : "",
                run->settings->save ? run->settings->save : "");
-    if (!pt_signals_pending())
-        raise(SIGPIPE);
     return PT_OK;
 }
 
@@ -370,10 +371,12 @@ static int deliver(struct run *run, const struct pt_training_result *result, str
 static int do_run(struct run *run, struct pt_error *err)
 {
     struct pt_training_result result;
-    if (check_settings(run->settings, run->stream_path, err) || open_output(run, err) ||
-        open_inputs(run, err) || prepare(run, err) || train(run, &result, err))
+    if (check_settings(run->settings, run->stream_path, err) || open_output(run, err))
         return (int)err->status;
-    return result.stopped ? stop(run, &result) : deliver(run, &result, err);
+    pt_source_set_interrupt(should_stop, run);
+    if (open_inputs(run, err) || prepare(run, err) || train(run, &result, err))
+        return (int)err->status;
+    return result.stopped ? report_stop(run, &result) : deliver(run, &result, err);
 }
 
 static int run(void *context, const struct pt_common *common, struct pt_error *err)
@@ -384,7 +387,11 @@ static int run(void *context, const struct pt_common *common, struct pt_error *e
         .stream_path = common->n_arguments ? common->arguments[0] : "-",
     };
     int status = do_run(&run, err);
+    pt_source_set_interrupt(NULL, NULL);
     close_run(&run);
+    /* As one who writes to nobody dies; of a signal noted, pt_tool_main dies. */
+    if (run.reader_gone && !pt_signals_pending())
+        raise(SIGPIPE);
     return status;
 }
 

@@ -6,7 +6,6 @@
 
 #include "cli/messages.h"
 #include "io/sink.h"
-#include "io/source.h"
 
 #include <signal.h>
 #include <stddef.h>
@@ -56,14 +55,8 @@ void pt_signals_start(void)
             set_handler(FATAL_SIGNALS[i], die_of);
 }
 
-static bool is_pending(void)
-{
-    return pending_signal != 0;
-}
-
 void pt_signals_defer(void)
 {
-    pt_source_set_interrupt(is_pending);
     if (!is_ignored(SIGINT))
         set_handler(SIGINT, note);
     if (!is_ignored(SIGTERM))

@@ -42,11 +42,13 @@ static int again(int descriptor, short event)
     return poll(&wait, 1, -1) >= 0 || errno == EINTR;
 }
 
-static bool (*read_is_interrupted)(void);
+static bool (*read_is_interrupted)(void *context);
+static void *interrupt_context;
 
-void pt_source_set_interrupt(bool (*interrupted)(void))
+void pt_source_set_interrupt(bool (*interrupted)(void *context), void *context)
 {
     read_is_interrupted = interrupted;
+    interrupt_context = context;
 }
 
 /* Waits for something to read, asking time and again: a signal that comes right before a wait begins does not
@@ -58,7 +60,7 @@ static bool wait_to_read(int descriptor)
         int ready = poll(&wait, 1, MILLISECONDS_BETWEEN_QUESTIONS);
         if (ready > 0 || (ready < 0 && errno != EINTR))
             return true;
-        if (read_is_interrupted())
+        if (read_is_interrupted(interrupt_context))
             return false;
     }
 }

@@ -45,9 +45,9 @@ int pt_source_read_all(struct pt_source *source, uint64_t limit, struct pt_buffe
 int pt_source_peek(struct pt_source *source, size_t n, const void **bytes, size_t *got,
                    struct pt_error *err) PT_MUST_USE;
 
-/* From now on a read that would wait for its producer fails once interrupted() says so; what is there is
- * still read. */
-void pt_source_set_interrupt(bool (*interrupted)(void));
+/* From now on a read that would wait for its producer fails once interrupted(context) says so, which is asked
+ * several times a second; what is there is still read. NULL: reads wait as long as it takes. */
+void pt_source_set_interrupt(bool (*interrupted)(void *context), void *context);
 
 uint64_t pt_source_offset(const struct pt_source *source);  /* bytes handed out so far */
 const char *pt_source_name(const struct pt_source *source); /* for messages: the path, or "standard input" */

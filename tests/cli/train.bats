@@ -247,6 +247,21 @@ wait_for_step() {
     train -q --resume state "$UPDATES" | cmp - "$WHOLE"
 }
 
+@test "a reader that goes away ends a run that waits for its input, before the first update and later" {
+    for bytes in 0 100 $(($(stat -c %s "$UPDATES") / 2)); do
+        open_feed
+        { train -q --save state feed 2>messages || echo $? >status; } 3>&- 7>&- | sleep 0.5 &
+        feed "$bytes"
+        for _ in $(seq 60); do [ -s status ] && break; sleep 0.05; done
+        [ "$(cat status)" -eq 141 ]
+        [ "$(cat messages)" = "" ] || grep "stopped behind update" messages
+        wait
+        exec 7>&-
+        rm feed status
+    done
+    train -q --resume state "$UPDATES" | cmp - "$WHOLE"
+}
+
 @test "a state goes on only in its own run" {
     train -q --save state --max-steps 4 "$UPDATES" >early
     exits 4 train --resume state --learning-rate 0.02 --loss batch-mean -o tuned "$UPDATES"
