@@ -7,6 +7,9 @@ CXX    ?= c++
 PREFIX ?= /usr/local
 CFLAGS ?= -O2 -g
 
+# Kinds of packages that are looked for before anything is compiled (tools/build/packages.txt).
+NEEDS := build $(if $(findstring clang,$(CC)),clang)
+
 LAYERS   := base io fmt text math model generate tune cli
 PACKAGES := openblas jansson libarchive zlib libpcre2-8 libutf8proc libxxhash sentencepiece
 
@@ -27,11 +30,13 @@ ALL_CXXFLAGS  = -std=c++17 -Icommon -Wall -Wextra $(PACKAGE_CFLAGS) $(CPPFLAGS) 
 CXXFLAGS     ?= $(CFLAGS)
 LIBS          = -Wl,--as-needed $(PACKAGE_LIBS) -lstdc++ -lm -fopenmp
 
-# A file per instruction set, chosen at run time.
+# A file per instruction set, chosen at run time. Elsewhere than on x86-64 they are compiled like any other and never chosen.
+ifneq ($(filter x86_64-%,$(shell $(CC) -dumpmachine 2>/dev/null)),)
 $(BUILD)/%_avx2.o: ISA := -mavx2 -mfma -mf16c
 $(BUILD)/%_avx512.o: ISA := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma -mf16c
 $(BUILD)/%_avx512bf16.o: ISA := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512bf16 -mavx2 -mfma -mf16c
 $(BUILD)/%_amx.o: ISA := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512bf16 -mamx-tile -mamx-bf16 -mavx2 -mfma -mf16c
+endif
 
 # ---------------------------------------------------------------------------------------------- files
 
@@ -73,7 +78,7 @@ $(BUILD)/%.o: %.cc $(BUILD)/settings
 
 # Rewritten only when the way of building changes, which then builds everything anew.
 $(BUILD)/settings: FORCE
-	@tools/build/packages missing build
+	@tools/build/packages missing $(NEEDS)
 	@mkdir -p $(@D)
 	@echo '$(CC) $(CXX) $(ALL_CFLAGS) $(ALL_CXXFLAGS) $(LDFLAGS) $(LIBS)' >$@.new
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
@@ -98,13 +103,15 @@ check:
 	@$(MAKE) --no-print-directory check-deps
 	@$(MAKE) --no-print-directory run-tests
 
+run-tests $(UNIT): NEEDS += check
+
 run-tests: all unit-programs
-	@$(TEST_ENVIRONMENT) prove -j2 --timer --exec tests/lib/run-one $(TEST_FILES) $(UNIT)
+	@$(TEST_ENVIRONMENT) prove -j2 --timer --failures --comments --exec tests/lib/run-one $(TEST_FILES) $(UNIT)
 
 unit-programs: $(UNIT)
 
 unit: $(UNIT)
-	@$(TEST_ENVIRONMENT) prove -j2 --exec tests/lib/run-one $(UNIT)
+	@$(TEST_ENVIRONMENT) prove -j2 --failures --comments --exec tests/lib/run-one $(UNIT)
 
 demo:
 	@$(MAKE) --no-print-directory deps
@@ -122,6 +129,7 @@ asan:
 	    CFLAGS='-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined' run-tests
 
 valgrind:
+	@tools/build/packages missing valgrind
 	@$(MAKE) --no-print-directory BUILD=build-valgrind BIN=build-valgrind/bin CFLAGS='-O1 -g' unit-programs
 	@tests/lint/valgrind build-valgrind/unit/test_*
 
@@ -137,6 +145,8 @@ fuzz: all
 	@$(MAKE) --no-print-directory BUILD=build-fuzz BIN=build-fuzz/bin CC=clang CXX=clang++ \
 	    CFLAGS='-O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize=vptr' LDFLAGS='-fsanitize=address,undefined' fuzz-programs
 	@tests/fuzz/run $(FUZZ_SECONDS) build-fuzz/fuzz $(BIN)
+
+$(FUZZERS): NEEDS += fuzz
 
 fuzz-programs: $(FUZZERS)
 

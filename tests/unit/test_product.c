@@ -61,9 +61,9 @@ static void store_weight(struct product_case *c, size_t i)
         memcpy(to, &bits, 2);
         c->wide[i] = rounded_to_bf16(c->wide[i]);
     } else {
-        _Float16 half = (_Float16)c->wide[i];
-        memcpy(to, &half, 2);
-        c->wide[i] = (float)half;
+        uint16_t bits = pt_f16_from_f32(c->wide[i]);
+        memcpy(to, &bits, 2);
+        c->wide[i] = pt_f32_from_f16(bits);
     }
 }
 
@@ -228,11 +228,8 @@ static void widens_every_value(void)
             uint32_t word = (uint32_t)i << 16;
             float expected;
             memcpy(&expected, &word, sizeof expected);
-            if (f16) {
-                _Float16 half;
-                memcpy(&half, &bits[i], sizeof half);
-                expected = (float)half;
-            }
+            if (f16)
+                expected = pt_f32_from_f16(bits[i]);
             if (isnan(expected))
                 assert_true(isnan(wide[i]));
             else

@@ -119,10 +119,8 @@ static void test_patterns_of_the_hub(void **state)
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *entry = json_array_get(list, i);
         const char *id = json_string_value(json_object_get(entry, "id"));
-        if (!check_pattern(id, json_object_get(entry, "pattern"), entry)) {
-            print_message("# refused: %s\n", id);
+        if (!check_pattern(id, json_object_get(entry, "pattern"), entry))
             n_refused++;
-        }
     }
     assert_true(n_refused <= 20);
 }

@@ -181,7 +181,7 @@ static void test_decoding_holds_back_and_replaces(void **state)
     struct pt_decoder *decoder;
     struct pt_buffer text = {0};
     struct pt_tokenizer *tokenizer = open_or_fail("tests/data/tokenizers/llama3-form.json");
-    uint32_t e4, bd, a0, a;
+    uint32_t e4 = 0, bd = 0, a0 = 0, a = 0;
     assert_true(pt_tokenizer_id(tokenizer, "ä", &e4) && pt_tokenizer_id(tokenizer, "½", &bd) &&
                 pt_tokenizer_id(tokenizer, "ł", &a0) && pt_tokenizer_id(tokenizer, "a", &a));
     assert_int_equal(pt_decoder_new(&decoder, tokenizer, false, &err), 0);
