@@ -40,8 +40,12 @@ struct pt_kernels {
     /* Words (from[0], from[1]), (from[2], from[3]), ... rounded to bf16; a last single element is paired with
      * 0. */
     void (*pair_row)(float *to, const void *from, enum pt_dtype dtype, size_t n);
-    /* Words (first[i], second[i]) rounded to bf16; `second` NULL: paired with 0. */
-    void (*pair_rows)(float *to, const void *first, const void *second, enum pt_dtype dtype, size_t n);
+    /* to -= from, n elements of bf16. */
+    void (*subtract_bf16)(size_t n, const void *from, float *to);
+    /* Pairs of neighbouring rows of from [n_rows, n], rows ldf elements apart: to[i * ldt + j] is the word of
+     * elements (2 i, j) and (2 i + 1, j) rounded to bf16; a last single row is paired with 0. */
+    void (*pair_rows)(float *to, size_t ldt, const void *from, size_t ldf, enum pt_dtype dtype, size_t n_rows,
+                      size_t n);
     /* to[j * ldt + i] = from[i * ldf + j] for m rows and n columns of words. */
     void (*transpose)(float *to, size_t ldt, const float *from, size_t ldf, size_t m, size_t n);
 

@@ -17,6 +17,7 @@ const struct pt_kernels PT_KERNELS = {
     .dots = dots,
     .widen = widen,
     .pair_row = pair_row,
+    .subtract_bf16 = subtract_bf16,
     .pair_rows = pair_rows,
     .transpose = transpose,
     .dot = dot,

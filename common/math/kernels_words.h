@@ -114,7 +114,7 @@ PT_INLINE vuint bf16_bits(const char *from, enum pt_dtype dtype, size_t part)
     return dtype == PT_BF16 ? (vuint)v >> 16 : v_round_bf16(v);
 }
 
-PT_INLINE void pair_rows_of(float *to, const char *first, const char *second, enum pt_dtype dtype, size_t n)
+PT_INLINE void pair_two_rows(float *to, const char *first, const char *second, enum pt_dtype dtype, size_t n)
 {
     const size_t bytes = element_bytes(dtype);
     PT_EACH_VECTOR(i, part, n)
@@ -125,14 +125,32 @@ PT_INLINE void pair_rows_of(float *to, const char *first, const char *second, en
     }
 }
 
-static void pair_rows(float *to, const void *first, const void *second, enum pt_dtype dtype, size_t n)
+PT_INLINE void pair_rows_of(float *to, size_t ldt, const char *from, size_t ldf, enum pt_dtype dtype,
+                            size_t n_rows, size_t n)
+{
+    const size_t row = ldf * element_bytes(dtype);
+    for (size_t i = 0; i < n_rows; i += 2, to += ldt, from += 2 * row)
+        pair_two_rows(to, from, i + 1 < n_rows ? from + row : NULL, dtype, n);
+}
+
+static void pair_rows(float *to, size_t ldt, const void *from, size_t ldf, enum pt_dtype dtype, size_t n_rows,
+                      size_t n)
 {
     if (dtype == PT_F32)
-        pair_rows_of(to, first, second, PT_F32, n);
+        pair_rows_of(to, ldt, from, ldf, PT_F32, n_rows, n);
     else if (dtype == PT_BF16)
-        pair_rows_of(to, first, second, PT_BF16, n);
+        pair_rows_of(to, ldt, from, ldf, PT_BF16, n_rows, n);
     else
-        pair_rows_of(to, first, second, PT_F16, n);
+        pair_rows_of(to, ldt, from, ldf, PT_F16, n_rows, n);
+}
+
+static void subtract_bf16(size_t n, const void *from, float *to)
+{
+    PT_EACH_VECTOR(i, part, n)
+    {
+        vfloat v = widen_some((const char *)from + i * 2, PT_BF16, part);
+        store_some(to + i, load_some(to + i, part) - v, part);
+    }
 }
 
 static void transpose(float *to, size_t ldt, const float *from, size_t ldf, size_t m, size_t n)

@@ -8,6 +8,7 @@
 #include "math/kernels.h"
 #include "math/math.h"
 #include "math/product.h"
+#include "math/tiles.h"
 
 enum {
     PT_STEPS = 512,
@@ -17,10 +18,13 @@ enum {
 
 struct pt_math {
     const struct pt_kernels *kernels; /* of the products */
-    bool pairs;        /* bf16: matrices are rounded to it, all but f32 ones beside narrower weights */
-    bool pairs_of_f32; /* those as well, since the model itself is f32 */
+    const struct pt_tiles *tiles;     /* NULL: pairs of bf16 are multiplied by the kernels */
+    int n_terms; /* of bf16 that matrices are rounded to, all but f32 ones beside narrower weights; 0: f32 */
+    bool narrow_f32; /* those as well, since the model itself is f32 */
     bool openblas;
-    float *scratch; /* [n_scratch, PT_SCRATCH] owned, one piece a thread */
+    float *scratch; /* [n_scratch, scratch_size] owned, one piece a thread */
+    float *shared;  /* activations for all threads, where there are tiles; owned */
+    size_t scratch_size;
     int n_scratch;
     char name[32], description[128];
 };
@@ -51,6 +55,10 @@ struct pt_product {
 };
 
 void pt_packed_product(const struct pt_math *math, bool pairs, const struct pt_product *product);
+/* By tiles, forward or backward. */
+void pt_tiles_product(const struct pt_math *math, const struct pt_product *product);
+size_t pt_tiles_scratch(void); /* floats that it needs a thread, and for all of them together */
+size_t pt_tiles_shared_scratch(void);
 void pt_openblas_product(const struct pt_math *math, const struct pt_product *product);
 void pt_openblas_start(void);       /* one thread a call from now on */
 const char *pt_openblas_core(void); /* the kernels that the library has chosen */

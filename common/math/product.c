@@ -47,11 +47,13 @@ static void few_rows(const struct pt_math *math, const struct pt_product *produc
 
 static void compute(const struct pt_math *math, bool may_round, const struct pt_product *product)
 {
-    bool pairs = may_round && math->pairs && (product->dtype != PT_F32 || math->pairs_of_f32);
-    if (math->openblas)
+    bool narrow = may_round && math->n_terms && (product->dtype != PT_F32 || math->narrow_f32);
+    if (narrow && math->tiles)
+        pt_tiles_product(math, product);
+    else if (math->openblas)
         pt_openblas_product(math, product);
     else
-        pt_packed_product(math, pairs, product);
+        pt_packed_product(math, narrow, product);
 }
 
 void pt_product_forward(const struct pt_math *math, size_t m, const float *x, size_t ldx,

@@ -68,6 +68,6 @@ void pt_openblas_product(const struct pt_math *math, const struct pt_product *pr
             run_whole(product, column, n_columns);
         else
             run_blocks(math, product, column, n_columns,
-                       math->scratch + (size_t)omp_get_thread_num() * PT_SCRATCH);
+                       math->scratch + (size_t)omp_get_thread_num() * math->scratch_size);
     }
 }

@@ -36,11 +36,8 @@ static void pack_rows(const struct task *task, float *to, size_t column, size_t 
             task->kernels->widen(to + i * width, element(product, p + i, column), product->dtype, n_columns);
         return;
     }
-    for (size_t i = 0; i < n; i += 2) {
-        const void *second = i + 1 < n ? element(product, p + i + 1, column) : NULL;
-        task->kernels->pair_rows(to + i / 2 * width, element(product, p + i, column), second, product->dtype,
-                                 n_columns);
-    }
+    task->kernels->pair_rows(to, width, element(product, p, column), product->ldb, product->dtype, n,
+                             n_columns);
 }
 
 /* The same where its rows run along the steps: they are transposed, a few at a time. */
@@ -139,7 +136,7 @@ void pt_packed_product(const struct pt_math *math, bool pairs, const struct pt_p
 #pragma omp parallel for schedule(dynamic) collapse(2) num_threads(pt_math_threads(math))
     for (size_t panel = 0; panel < n_panels; panel++) {
         for (size_t row = 0; row < n_pieces; row++) {
-            float *scratch = math->scratch + (size_t)omp_get_thread_num() * PT_SCRATCH;
+            float *scratch = math->scratch + (size_t)omp_get_thread_num() * math->scratch_size;
             struct task task = {product,
                                 math->kernels,
                                 pairs,

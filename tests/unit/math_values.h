@@ -15,9 +15,10 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Every path of f32 and of bf16; those that this CPU lacks are left out by open_or_skip. */
-static const char *const all_settings[] = {"f32:portable", "f32:avx2",      "f32:avx512",
-                                           "f32:openblas", "bf16:emulated", "bf16:avx512bf16"};
+/* Every path of every mode; those that this CPU lacks are left out by open_or_skip. */
+static const char *const all_settings[] = {
+    "f32:portable",  "f32:avx2", "f32:avx512",      "f32:openblas", "bf16:portable",   "bf16:avx512bf16",
+    "bf16:emulated", "bf16:amx", "bf16x2:emulated", "bf16x2:amx",   "bf16x3:emulated", "bf16x3:amx"};
 
 static inline float next_value(uint32_t *seed)
 {

@@ -34,10 +34,10 @@ static void refuses_what_is_malformed(void **state)
                                      "f32:avx2:",
                                      "f32:avx512 ",
                                      "bf16x4",
-                                     "bf16:portable",
                                      "bf16:openblas",
+                                     "bf16x2:portable",
                                      "f32:emulated",
-
+                                     "f32:amx",
                                      "f32:a-path-with-a-name-longer-than-any",
                                      "a-mode-with-a-name-longer-than-any"};
     char name[32];
@@ -48,31 +48,36 @@ static void refuses_what_is_malformed(void **state)
 static void refuses_what_is_lacking(void **state)
 {
     (void)state;
-    const char *const lacking[] = {"bf16x2",     "bf16x3",   "bf16:amx",       "f32:amx",
-                                   "bf16x2:amx", "auto:amx", "bf16x3:emulated"};
+    const char *const of_tiles[] = {"bf16x2", "bf16x3", "bf16:amx", "bf16x2:amx", "bf16x3:amx", "auto:amx"};
     char name[32];
-    for (size_t i = 0; i < N_OF(lacking); i++)
-        assert_int_equal(opens(lacking[i], PT_BF16, name), PT_MISMATCH);
+    for (size_t i = 0; i < N_OF(of_tiles); i++)
+        assert_int_equal(opens(of_tiles[i], PT_BF16, name), pt_tiles_usable(&pt_tiles_amx) ? 0 : PT_MISMATCH);
     if (!pt_kernels_usable(&pt_kernels_avx512))
         assert_int_equal(opens("f32:avx512", PT_F32, name), PT_MISMATCH);
     if (!pt_kernels_usable(&pt_kernels_avx512bf16))
         assert_int_equal(opens("bf16", PT_F32, name), PT_MISMATCH);
 }
 
+static bool vendor_is_amd(void)
+{
+#if defined __x86_64__
+    return __builtin_cpu_is("amd");
+#else
+    return false;
+#endif
+}
+
 static void follows_the_weights_and_the_cpu(void **state)
 {
     (void)state;
+    const bool amx = pt_tiles_usable(&pt_tiles_amx);
     char name[32], again[32];
-    bool amd = false;
-#if defined __x86_64__
-    amd = __builtin_cpu_is("amd");
-#endif
     assert_int_equal(opens("auto", PT_BF16, name), PT_OK);
-    assert_true(!strncmp(name, "bf16:", 5) == (amd && pt_kernels_usable(&pt_kernels_avx512bf16)));
-    assert_int_equal(opens("auto", PT_F32, name), PT_OK);
-    assert_int_equal(strncmp(name, "f32:", 4), 0);
-    assert_int_equal(opens("f32", PT_BF16, again), PT_OK);
-    assert_string_equal(name, again);
+    assert_true(!strncmp(name, "bf16:", 5) ==
+                (amx || (vendor_is_amd() && pt_kernels_usable(&pt_kernels_avx512bf16))));
+    assert_int_equal(opens("f32", PT_BF16, name), PT_OK);
+    assert_int_equal(opens("auto", PT_F32, again), PT_OK);
+    assert_string_equal(again, amx ? "bf16x3:amx" : name);
     const char *best = pt_kernels_usable(&pt_kernels_avx512) ? "f32:avx512"
                        : pt_kernels_usable(&pt_kernels_avx2) ? "f32:avx2"
                                                              : "f32:openblas";
@@ -81,8 +86,10 @@ static void follows_the_weights_and_the_cpu(void **state)
     assert_string_equal(name, again);
     assert_int_equal(opens("auto:portable", PT_BF16, name), PT_OK);
     assert_string_equal(name, "f32:portable");
-    assert_int_equal(opens("auto:emulated", PT_F32, name), PT_OK);
+    assert_int_equal(opens("auto:emulated", PT_F16, name), PT_OK);
     assert_string_equal(name, "bf16:emulated");
+    assert_int_equal(opens("auto:emulated", PT_F32, name), PT_OK);
+    assert_string_equal(name, "bf16x3:emulated");
 }
 
 /* Kernels that forget the last row of a product. */

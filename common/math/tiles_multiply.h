@@ -1,0 +1,64 @@
+/*
+ * The product of two blocks in terms of tile operations, TILE_ZERO, TILE_LOAD, TILE_STREAM (a load past the
+ * first-level cache), TILE_DOT and TILE_STORE, which each file that includes this has defined. Tiles 0 to 3
+ * hold c, 4 and 5 the left block, 6 and 7 the right one.
+ */
+#ifndef PT_MATH_TILES_MULTIPLY_H
+#define PT_MATH_TILES_MULTIPLY_H
+
+#include "math/tiles.h"
+
+enum { HALF = PT_TILE_LINES / 2, ROW_BYTES = PT_TILE_LINES * sizeof(float) };
+
+#define LOAD_BLOCK(first, second, operand, from, distance)            \
+    do {                                                              \
+        if ((operand)->streamed) {                                    \
+            TILE_STREAM(first, from, (operand)->row);                 \
+            TILE_STREAM(second, (from) + (distance), (operand)->row); \
+        } else {                                                      \
+            TILE_LOAD(first, from, (operand)->row);                   \
+            TILE_LOAD(second, (from) + (distance), (operand)->row);   \
+        }                                                             \
+    } while (0)
+
+static void multiply_step(size_t step, int n_terms, const struct pt_tile_operand *left,
+                          const struct pt_tile_operand *right)
+{
+    for (int u = 0; u < left->n_terms; u++) {
+        const char *rows = left->data + step * left->step + (size_t)u * left->term;
+        LOAD_BLOCK(4, 5, left, rows, HALF * left->row);
+        for (int t = 0; t < right->n_terms && u + t < n_terms; t++) {
+            const char *columns = right->data + step * right->step + (size_t)t * right->term;
+            LOAD_BLOCK(6, 7, right, columns, HALF * sizeof(float));
+            TILE_DOT(0, 4, 6);
+            TILE_DOT(1, 4, 7);
+            TILE_DOT(2, 5, 6);
+            TILE_DOT(3, 5, 7);
+        }
+    }
+}
+
+static void multiply(size_t n_steps, int n_terms, const struct pt_tile_operand *left,
+                     const struct pt_tile_operand *right, float *c, bool add)
+{
+    float *lower = c + HALF * PT_TILE_LINES;
+    if (add) {
+        TILE_LOAD(0, c, ROW_BYTES);
+        TILE_LOAD(1, c + HALF, ROW_BYTES);
+        TILE_LOAD(2, lower, ROW_BYTES);
+        TILE_LOAD(3, lower + HALF, ROW_BYTES);
+    } else {
+        TILE_ZERO(0);
+        TILE_ZERO(1);
+        TILE_ZERO(2);
+        TILE_ZERO(3);
+    }
+    for (size_t step = 0; step < n_steps; step++)
+        multiply_step(step, n_terms, left, right);
+    TILE_STORE(0, c, ROW_BYTES);
+    TILE_STORE(1, c + HALF, ROW_BYTES);
+    TILE_STORE(2, lower, ROW_BYTES);
+    TILE_STORE(3, lower + HALF, ROW_BYTES);
+}
+
+#endif
