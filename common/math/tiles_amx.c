@@ -3,6 +3,9 @@
  * filled with zeros by whoever packs. The configuration is an object of the program rather than of a
  * function: GCC's intrinsic says that 8 of its 64 bytes are read, and stores to the others could vanish.
  */
+#include "math/tiles.h"
+
+#if defined __AMX_BF16__
 #include <immintrin.h>
 #include <stdint.h>
 
@@ -33,3 +36,7 @@ static void stop(void)
 }
 
 const struct pt_tiles pt_tiles_amx = {.name = "amx", .start = start, .stop = stop, .multiply = multiply};
+#else
+const struct pt_tiles pt_tiles_amx = {.name =
+                                          "amx"}; /* for other CPUs than x86-64, where it is never chosen */
+#endif
