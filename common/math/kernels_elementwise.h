@@ -58,11 +58,7 @@ static float largest(size_t n, const float *x)
     vfloat top = v_set(-INFINITY), poison = {0};
     PT_EACH_VECTOR(i, part, n)
     {
-        vfloat v = v_set(x[0]);
-        if (part == LANES)
-            v = v_load(x + i);
-        else
-            memcpy(&v, x + i, part * sizeof(float));
+        vfloat v = keep_some(load_some(x + i, part), part, v_set(x[0]));
         top = v_max(top, v);
         poison += v * 0.0f; /* stays 0 while all are finite */
     }
@@ -75,7 +71,7 @@ static float exp_sum(size_t n, float shift, const float *x, float *y)
     vfloat sum = {0};
     PT_EACH_VECTOR(i, part, n)
     {
-        vfloat e = keep_some(v_exp(load_some(x + i, part) - shift), part);
+        vfloat e = keep_some(v_exp(load_some(x + i, part) - shift), part, v_set(0.0f));
         sum += e;
         store_some(y + i, e, part);
     }
@@ -92,12 +88,7 @@ static float bias_scores(size_t n, float scale, float slope, float origin, float
         vfloat distance = lanes + ((float)i - origin);
         vfloat score = load_some(scores + i, part) * scale + distance * slope;
         store_some(scores + i, score, part);
-        if (part < LANES) {
-            vfloat kept = v_set(-INFINITY);
-            memcpy(&kept, &score, part * sizeof(float));
-            score = kept;
-        }
-        top = v_max(top, score);
+        top = v_max(top, keep_some(score, part, v_set(-INFINITY)));
     }
     return largest_lane(top);
 }

@@ -27,7 +27,7 @@ PT_INLINE float variance_of(size_t n, const float *x, float mean)
     vfloat sums[2] = {0};
     PT_EACH_VECTOR(i, part, n)
     {
-        vfloat d = keep_some(load_some(x + i, part) - mean, part);
+        vfloat d = keep_some(load_some(x + i, part) - mean, part, v_set(0.0f));
         sums[i / LANES & 1] += d * d;
     }
     return v_sum(sums[0] + sums[1]) / (float)n;

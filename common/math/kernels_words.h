@@ -25,14 +25,12 @@ PT_INLINE void store_some(float *to, vfloat v, size_t part)
         v_store_part(to, v, part);
 }
 
-/* The first `part` lanes of v, zero behind them. */
-PT_INLINE vfloat keep_some(vfloat v, size_t part)
+/* The first `part` lanes of v, `other` behind them. */
+PT_INLINE vfloat keep_some(vfloat v, size_t part, vfloat other)
 {
-    vfloat kept = {0};
-    if (part == LANES)
-        return v;
-    memcpy(&kept, &v, part * sizeof(float));
-    return kept;
+#define PT_LANE_NUMBER(l) l
+    const vint lanes = {PT_LANE_LIST(PT_LANE_NUMBER)};
+    return part == LANES ? v : v_select(lanes < (int)part, v, other);
 }
 
 PT_INLINE size_t element_bytes(enum pt_dtype dtype)

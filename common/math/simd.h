@@ -44,17 +44,36 @@ PT_INLINE void v_store(void *to, vfloat v)
     memcpy(to, &v, sizeof v);
 }
 
+#if defined __AVX2__ && !defined __AVX512F__
+PT_INLINE __m256i v_first(size_t n)
+{
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+#endif
+
 /* The first n < LANES elements; the others are zero, or are left as they were. */
 PT_INLINE vfloat v_load_part(const void *from, size_t n)
 {
+#if defined __AVX512F__
+    return (vfloat)_mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), from);
+#elif defined __AVX2__
+    return (vfloat)_mm256_maskload_ps(from, v_first(n));
+#else
     vfloat v = {0};
     memcpy(&v, from, n * sizeof(float));
     return v;
+#endif
 }
 
 PT_INLINE void v_store_part(void *to, vfloat v, size_t n)
 {
+#if defined __AVX512F__
+    _mm512_mask_storeu_ps(to, (__mmask16)((1u << n) - 1), (__m512)v);
+#elif defined __AVX2__
+    _mm256_maskstore_ps(to, v_first(n), (__m256)v);
+#else
     memcpy(to, &v, n * sizeof(float));
+#endif
 }
 
 PT_INLINE vfloat v_set(float value)
