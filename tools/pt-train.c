@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/number.h"
+#include "cli/profile_table.h"
 #include "cli/progress.h"
 #include "cli/signals.h"
 #include "cli/tool.h"
@@ -32,6 +33,7 @@ enum {
     OPTION_RESUME,
     OPTION_EVAL,
     OPTION_EVAL_EVERY,
+    OPTION_PROFILE,
 };
 
 struct settings {
@@ -39,6 +41,7 @@ struct settings {
     struct pt_training_settings training; /* but for what depends on the stream */
     double warmup_ratio;
     uint64_t max_steps, log_every, save_every, eval_every;
+    bool profile;
 };
 
 static const struct argp_option option_table[] = {
@@ -70,6 +73,7 @@ static const struct argp_option option_table[] = {
      0},
     {"resume", OPTION_RESUME, "FILE", 0,
      "Go on from the state in FILE, on the same stream from its beginning", 0},
+    {"profile", OPTION_PROFILE, NULL, 0, "Say at the end where the time of the updates went", 0},
     {0},
 };
 
@@ -136,6 +140,9 @@ static int set(void *context, int key, const char *argument, struct pt_error *er
         return pt_option_u64("--save-every", argument, 1, UINT64_MAX, &settings->save_every, err);
     case OPTION_EVAL_EVERY:
         return pt_option_u64("--eval-every", argument, 1, UINT64_MAX, &settings->eval_every, err);
+    case OPTION_PROFILE:
+        settings->profile = true;
+        return PT_OK;
     default:
         return set_training(settings, key, argument, err);
     }
@@ -299,6 +306,7 @@ static int prepare(struct run *run, struct pt_error *err)
         .save_every = settings->save_every,
         .resumed = run->state,
         .ignore_mismatch = run->common->ignore_fingerprint,
+        .profile = settings->profile,
         .events = {run, show_update, show_evaluation, should_stop},
     };
     struct pt_schedule *schedule = &training->settings.schedule;
@@ -365,6 +373,9 @@ static int deliver(struct run *run, const struct pt_training_result *result, str
            at->done.updates, at->done.examples,
            pt_format_duration(pt_clock_seconds() - run->start_seconds, duration),
            at->loss_sum / (double)at->done.updates);
+    if (run->settings->profile)
+        pt_profile_table(run->model.math, pt_model_dtype(run->model.base),
+                         at->done.updates - run->start.updates);
     return PT_OK;
 }
 

@@ -3,6 +3,7 @@
  */
 #include "math/activation.h"
 
+#include "base/profile.h"
 #include "math/kernels.h"
 
 enum { PIECE = 4096, COLUMN_PIECE = 256 };
@@ -14,6 +15,7 @@ static size_t piece_at(size_t i, size_t n)
 
 void pt_activation_forward(enum pt_activation kind, size_t n, const float *x, float *y)
 {
+    PT_PROFILED(PT_PART_ACTIVATION, PT_FORWARD, 2 * n * sizeof(float));
     const struct pt_kernels *kernels = pt_kernels();
 #pragma omp parallel for schedule(static) if (n > PIECE)
     for (size_t i = 0; i < n; i += PIECE)
@@ -22,6 +24,7 @@ void pt_activation_forward(enum pt_activation kind, size_t n, const float *x, fl
 
 void pt_activation_backward(enum pt_activation kind, size_t n, const float *x, const float *dy, float *dx)
 {
+    PT_PROFILED(PT_PART_ACTIVATION, PT_BACKWARD, 3 * n * sizeof(float));
     const struct pt_kernels *kernels = pt_kernels();
 #pragma omp parallel for schedule(static) if (n > PIECE)
     for (size_t i = 0; i < n; i += PIECE)
@@ -31,6 +34,7 @@ void pt_activation_backward(enum pt_activation kind, size_t n, const float *x, c
 void pt_gated_forward(enum pt_activation kind, size_t m, size_t n, const float *gate, const float *up,
                       size_t ld, float *y, size_t ldy)
 {
+    PT_PROFILED(PT_PART_ACTIVATION, PT_FORWARD, 3 * m * n * sizeof(float));
     const struct pt_kernels *kernels = pt_kernels();
 #pragma omp parallel for schedule(static) if (m > 1)
     for (size_t i = 0; i < m; i++)
@@ -40,6 +44,7 @@ void pt_gated_forward(enum pt_activation kind, size_t m, size_t n, const float *
 void pt_gated_backward(enum pt_activation kind, size_t m, size_t n, const float *gate, const float *up,
                        size_t ld, const float *dy, size_t ldy, float *dgate, float *dup, size_t ldd)
 {
+    PT_PROFILED(PT_PART_ACTIVATION, PT_BACKWARD, 5 * m * n * sizeof(float));
     const struct pt_kernels *kernels = pt_kernels();
 #pragma omp parallel for schedule(static) if (m > 1)
     for (size_t i = 0; i < m; i++)
@@ -49,6 +54,7 @@ void pt_gated_backward(enum pt_activation kind, size_t m, size_t n, const float 
 
 void pt_add(size_t n, const float *x, float *y)
 {
+    PT_PROFILED(PT_PART_RESIDUAL, PT_FORWARD, 3 * n * sizeof(float));
     const struct pt_kernels *kernels = pt_kernels();
 #pragma omp parallel for schedule(static) if (n > PIECE)
     for (size_t i = 0; i < n; i += PIECE)

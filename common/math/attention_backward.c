@@ -6,6 +6,7 @@
 #include "math/attention_rows.h"
 
 #include "base/memory.h"
+#include "base/profile.h"
 #include "base/threads.h"
 
 #include <omp.h>
@@ -155,6 +156,7 @@ int pt_attention_backward(const struct pt_math *math, const struct pt_attention_
                           struct pt_heads dout, const float *log_sums, struct pt_heads dq,
                           struct pt_error *err)
 {
+    PT_PROFILED(PT_PART_ATTENTION, PT_BACKWARD, 5 * pt_attention_work(shape, segments, n_segments));
     (void)math;
     const size_t n_keys = pt_most_keys(segments, n_segments);
     struct call common = {.room = pt_attention_room_for(shape, n_keys),

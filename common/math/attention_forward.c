@@ -6,6 +6,7 @@
 #include "math/attention_rows.h"
 
 #include "base/memory.h"
+#include "base/profile.h"
 #include "base/threads.h"
 
 #include <math.h>
@@ -136,6 +137,7 @@ int pt_attention_forward(const struct pt_math *math, const struct pt_attention_s
                          const struct pt_segment *segments, size_t n_segments, struct pt_heads q,
                          struct pt_heads out, float *log_sums, struct pt_error *err)
 {
+    PT_PROFILED(PT_PART_ATTENTION, PT_FORWARD, 2 * pt_attention_work(shape, segments, n_segments));
     (void)math;
     const size_t n_keys = pt_most_keys(segments, n_segments);
     const struct call common = {.room = pt_attention_room_for(shape, n_keys),

@@ -25,6 +25,20 @@ size_t pt_most_keys(const struct pt_segment *segments, size_t n_segments)
     return most;
 }
 
+double pt_attention_work(const struct pt_attention_shape *shape, const struct pt_segment *segments,
+                         size_t n_segments)
+{
+    double n_pairs = 0;
+    for (size_t s = 0; s < n_segments; s++) {
+        size_t n_keys = pt_segment_keys(&segments[s]);
+        for (size_t i = 0; i < segments[s].n_queries; i++) {
+            size_t visible = pt_visible(&segments[s], n_keys, i);
+            n_pairs += (double)(shape->window && shape->window < visible ? shape->window : visible);
+        }
+    }
+    return 2 * n_pairs * (double)shape->head_dim * (double)shape->n_heads;
+}
+
 struct pt_attention_room pt_attention_room_for(const struct pt_attention_shape *shape, size_t n_keys)
 {
     const struct pt_kernels *kernels = pt_kernels();

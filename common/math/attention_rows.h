@@ -22,6 +22,9 @@ struct pt_attention_room {
 size_t pt_segment_keys(const struct pt_segment *segment);
 /* The largest of them over all segments. */
 size_t pt_most_keys(const struct pt_segment *segments, size_t n_segments);
+/* Operations of one product of every query with all keys that it sees, over all heads. */
+double pt_attention_work(const struct pt_attention_shape *shape, const struct pt_segment *segments,
+                         size_t n_segments);
 struct pt_attention_room pt_attention_room_for(const struct pt_attention_shape *shape, size_t n_keys);
 
 /* The first n rows of one key head, k or v, copied to [n, row_stride]. */

@@ -4,6 +4,7 @@
  */
 #include "math/loss.h"
 
+#include "base/profile.h"
 #include "math/kernels.h"
 
 #include <math.h>
@@ -50,6 +51,7 @@ static double row_loss(size_t vocab, float *logits, const struct pt_target *targ
 void pt_cross_entropy(size_t m, size_t vocab, float *logits, const struct pt_target *targets, bool gradient,
                       double *losses, uint8_t *correct)
 {
+    PT_PROFILED(PT_PART_LOSS, PT_FORWARD, (gradient ? 2 : 1) * m * vocab * sizeof(float));
 #pragma omp parallel for schedule(static) if (m > 1)
     for (size_t i = 0; i < m; i++)
         losses[i] = row_loss(vocab, logits + i * vocab, &targets[i], gradient, &correct[i]);

@@ -3,6 +3,7 @@
  */
 #include "math/norm.h"
 
+#include "base/profile.h"
 #include "math/kernels.h"
 
 enum { COLUMN_PIECE = 256 };
@@ -11,6 +12,7 @@ void pt_norm_heads_forward(enum pt_norm_kind kind, size_t m, size_t n_heads, siz
                            const float *weight, const float *bias, float eps, struct pt_heads y, float *mean,
                            float *rstd)
 {
+    PT_PROFILED(PT_PART_NORM, PT_FORWARD, 2 * m * n_heads * n * sizeof(float));
     const struct pt_kernels *kernels = pt_kernels();
     const bool centred = kind == PT_LAYER_NORM;
 #pragma omp parallel for schedule(static) if (m > 1)
@@ -30,6 +32,7 @@ void pt_norm_heads_backward(enum pt_norm_kind kind, size_t m, size_t n_heads, si
                             const float *mean, const float *rstd, const float *weight, struct pt_heads dy,
                             bool add, struct pt_heads dx)
 {
+    PT_PROFILED(PT_PART_NORM, PT_BACKWARD, (add ? 4 : 3) * m * n_heads * n * sizeof(float));
     const struct pt_kernels *kernels = pt_kernels();
     const bool centred = kind == PT_LAYER_NORM;
 #pragma omp parallel for schedule(static) if (m > 1)
@@ -45,6 +48,7 @@ void pt_norm_heads_weight_gradient(enum pt_norm_kind kind, size_t m, size_t n_he
                                    struct pt_heads x, const float *mean, const float *rstd,
                                    struct pt_heads dy, float *dweight, float *dbias)
 {
+    PT_PROFILED(PT_PART_NORM, PT_BACKWARD, 2 * m * n_heads * n * sizeof(float));
     const struct pt_kernels *kernels = pt_kernels();
     const bool centred = kind == PT_LAYER_NORM;
 #pragma omp parallel for schedule(static)

@@ -3,6 +3,7 @@
  */
 #include "math/rotary.h"
 
+#include "base/profile.h"
 #include "math/kernels.h"
 
 static void turn(const struct pt_rotary_table *table, const uint32_t *positions, size_t n_rows,
@@ -23,11 +24,13 @@ static void turn(const struct pt_rotary_table *table, const uint32_t *positions,
 void pt_rotary_forward(const struct pt_rotary_table *table, const uint32_t *positions, size_t n_rows,
                        size_t n_heads, struct pt_heads x)
 {
+    PT_PROFILED(PT_PART_ROTARY, PT_FORWARD, 2 * n_rows * n_heads * table->rotary_dim * sizeof(float));
     turn(table, positions, n_rows, n_heads, &x, 1.0f);
 }
 
 void pt_rotary_backward(const struct pt_rotary_table *table, const uint32_t *positions, size_t n_rows,
                         size_t n_heads, struct pt_heads dx)
 {
+    PT_PROFILED(PT_PART_ROTARY, PT_BACKWARD, 2 * n_rows * n_heads * table->rotary_dim * sizeof(float));
     turn(table, positions, n_rows, n_heads, &dx, -1.0f);
 }

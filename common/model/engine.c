@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "base/number.h"
 #include "fmt/stream.h"
+#include "model/savings.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -192,19 +193,26 @@ static int run_slice(struct pt_engine *engine, const struct batch *batch, size_t
                      bool backward, struct pt_error *err)
 {
     size_t n_front = engine->weights.rows.n;
+    const struct pt_slice slice = {&engine->rows,
+                                   batch->sequences + begin,
+                                   end - begin,
+                                   .forward_from = begin ? n_front : 0,
+                                   .backward_from = end < batch->n ? n_front : 0,
+                                   .backward = backward};
     if (pt_rows_start(&engine->rows, n_front, batch->front_predicts, err))
         return (int)err->status;
     for (size_t i = begin; i < end; i++)
         if (pt_rows_add_counted(&engine->rows, &batch->sequences[i], i, err))
             return (int)err->status;
-    if (pt_pass_forward(&engine->pass, begin ? n_front : 0, err))
+    pt_savings_count(&engine->weights, &slice);
+    if (pt_pass_forward(&engine->pass, slice.forward_from, err))
         return (int)err->status;
     pt_pass_loss(&engine->pass, backward, engine->each);
     if (!backward)
         return PT_OK;
     if (check_finite(engine, batch, begin, end, err))
         return (int)err->status;
-    return pt_pass_backward(&engine->pass, end < batch->n ? n_front : 0, err);
+    return pt_pass_backward(&engine->pass, slice.backward_from, err);
 }
 
 static int run_batch(struct pt_engine *engine, struct batch *batch, bool backward, struct pt_error *err)

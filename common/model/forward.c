@@ -8,6 +8,7 @@
  */
 #include "model/pass.h"
 
+#include "base/profile.h"
 #include "fmt/stream.h"
 #include "math/activation.h"
 
@@ -31,6 +32,8 @@ static void linear_rows(const struct pt_pass *pass, const struct pt_linear *line
 
 void pt_pass_input(const struct pt_pass *pass, size_t from, float *to)
 {
+    PT_PROFILED(PT_PART_EMBEDDING, PT_FORWARD,
+                2 * (pass->rows->n - from) * pass->config->hidden_size * sizeof(float));
     const struct pt_matrix *table = &pass->weights->embedding;
     const struct pt_rows *rows = pass->rows;
     size_t hidden = table->n_in, row_bytes = hidden * pt_dtype_bytes(table->dtype);

@@ -4,6 +4,7 @@
  */
 #include "model/linear.h"
 
+#include "base/profile.h"
 #include "math/activation.h"
 
 bool pt_linear_needs_input(const struct pt_linear *linear)
@@ -14,6 +15,34 @@ bool pt_linear_needs_input(const struct pt_linear *linear)
 bool pt_linear_is_trained(const struct pt_linear *linear)
 {
     return linear->bias_gradient || pt_linear_needs_input(linear);
+}
+
+static enum pt_part part_of(const struct pt_linear *linear)
+{
+    switch (linear->role) {
+    case PT_HEAD:
+        return PT_PART_HEAD;
+    case PT_ATTENTION_OUT_WEIGHT:
+        return PT_PART_ATTENTION_OUT;
+    case PT_MLP_UP_WEIGHT:
+        return PT_PART_MLP_UP;
+    case PT_MLP_DOWN_WEIGHT:
+        return PT_PART_MLP_DOWN;
+    default:
+        return PT_PART_QKV;
+    }
+}
+
+/* Operations of a product with the weight, or with a delta's two factors, for m rows. */
+static double weight_work(const struct pt_linear *linear, size_t m)
+{
+    return 2.0 * (double)m * (double)linear->weight.n_out * (double)linear->weight.n_in;
+}
+
+static double delta_work(const struct pt_linear *linear, size_t m)
+{
+    return 2.0 * (double)m * (double)linear->delta->rank *
+           (double)(linear->weight.n_out + linear->weight.n_in);
 }
 
 static struct pt_matrix delta_a(const struct pt_linear *linear)
@@ -52,16 +81,12 @@ static void project_back(const struct pt_linear *linear, const struct pt_math *m
     scale_rows(m * rank, linear->delta->scale, low->rows);
 }
 
-void pt_linear_forward(const struct pt_linear *linear, const struct pt_math *math, size_t m, const float *x,
-                       float *y, const struct pt_low_rank *low)
+/* y += scale (x Aᵀ) Bᵀ */
+static void add_delta(const struct pt_linear *linear, const struct pt_math *math, size_t m, const float *x,
+                      float *y, const struct pt_low_rank *low)
 {
-    size_t n_out = linear->weight.n_out;
-    if (!m)
-        return;
-    pt_product_forward(math, m, x, linear->weight.n_in, &linear->weight, linear->bias, y, n_out);
-    if (!linear->delta)
-        return;
-    size_t rank = linear->delta->rank;
+    PT_PROFILED(PT_PART_LOW_RANK, PT_FORWARD, delta_work(linear, m));
+    size_t n_out = linear->weight.n_out, rank = linear->delta->rank;
     project_down(linear, math, m, x, low);
     for (size_t i = 0; i < n_out; i++)
         for (size_t r = 0; r < rank; r++)
@@ -70,12 +95,33 @@ void pt_linear_forward(const struct pt_linear *linear, const struct pt_math *mat
     pt_product_backward(math, m, low->rows, rank, &transposed, true, y, n_out);
 }
 
+void pt_linear_forward(const struct pt_linear *linear, const struct pt_math *math, size_t m, const float *x,
+                       float *y, const struct pt_low_rank *low)
+{
+    if (!m)
+        return;
+    {
+        PT_PROFILED(part_of(linear), PT_FORWARD, weight_work(linear, m));
+        pt_product_forward(math, m, x, linear->weight.n_in, &linear->weight, linear->bias, y,
+                           linear->weight.n_out);
+    }
+    if (linear->delta)
+        add_delta(linear, math, m, x, y, low);
+}
+
+static double gradient_work(const struct pt_linear *linear, size_t m)
+{
+    return (linear->weight_gradient ? weight_work(linear, m) : 0) +
+           (linear->delta ? 2 * delta_work(linear, m) : 0);
+}
+
 void pt_linear_gradients(const struct pt_linear *linear, const struct pt_math *math, size_t m, const float *x,
                          const float *dy, const struct pt_low_rank *low)
 {
     size_t n_out = linear->weight.n_out, n_in = linear->weight.n_in;
-    if (!m)
+    if (!m || !pt_linear_is_trained(linear))
         return;
+    PT_PROFILED(PT_PART_WEIGHT_GRADIENT, PT_BACKWARD, gradient_work(linear, m));
     if (linear->bias_gradient)
         pt_column_sums(m, n_out, dy, n_out, linear->bias_gradient);
     if (linear->weight_gradient)
@@ -92,15 +138,26 @@ void pt_linear_gradients(const struct pt_linear *linear, const struct pt_math *m
     }
 }
 
+/* dx += scale (dy B) A */
+static void add_delta_back(const struct pt_linear *linear, const struct pt_math *math, size_t m,
+                           const float *dy, float *dx, const struct pt_low_rank *low)
+{
+    PT_PROFILED(PT_PART_LOW_RANK, PT_BACKWARD, delta_work(linear, m));
+    project_back(linear, math, m, dy, low);
+    struct pt_matrix a = delta_a(linear);
+    pt_product_backward(math, m, low->rows, a.n_out, &a, true, dx, a.n_in);
+}
+
 void pt_linear_backward(const struct pt_linear *linear, const struct pt_math *math, size_t m, const float *dy,
                         float *dx, const struct pt_low_rank *low)
 {
     if (!m)
         return;
-    pt_product_backward(math, m, dy, linear->weight.n_out, &linear->weight, false, dx, linear->weight.n_in);
-    if (!linear->delta)
-        return;
-    project_back(linear, math, m, dy, low);
-    struct pt_matrix a = delta_a(linear);
-    pt_product_backward(math, m, low->rows, a.n_out, &a, true, dx, a.n_in);
+    {
+        PT_PROFILED(part_of(linear), PT_BACKWARD, weight_work(linear, m));
+        pt_product_backward(math, m, dy, linear->weight.n_out, &linear->weight, false, dx,
+                            linear->weight.n_in);
+    }
+    if (linear->delta)
+        add_delta_back(linear, math, m, dy, dx, low);
 }

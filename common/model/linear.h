@@ -9,6 +9,7 @@
 #include "model/plugs.h"
 
 struct pt_linear {
+    enum pt_role role; /* of its weight */
     struct pt_matrix weight;
     const float *bias;                 /* [n_out] f32, or NULL */
     float *weight_gradient;            /* [n_out, n_in], NULL: not trained */

@@ -115,7 +115,8 @@ static struct pt_matrix matrix(const struct builder *builder, size_t layer, enum
 
 static struct pt_linear linear(const struct builder *builder, size_t layer, enum pt_role role)
 {
-    struct pt_linear built = {.weight = matrix(builder, layer, role),
+    struct pt_linear built = {.role = role,
+                              .weight = matrix(builder, layer, role),
                               .weight_gradient = view_of(builder, layer, role)->gradient};
     if (role != PT_HEAD) {
         const struct view *bias = view_of(builder, layer, role + 1);

@@ -4,6 +4,8 @@
  */
 #include "tune/clip.h"
 
+#include "base/profile.h"
+
 #include <math.h>
 
 enum { PARTS = 64, PARALLEL_ELEMENTS = 1 << 16 };
@@ -27,6 +29,7 @@ static double sum_of_squares(const float *values, size_t n)
 
 double pt_gradient_norm(const struct pt_parameters *parameters)
 {
+    PT_PROFILED(PT_PART_OPTIMIZER, PT_FORWARD, pt_parameters_count(parameters) * sizeof(float));
     double sum = 0;
     for (size_t i = 0; i < parameters->n; i++)
         sum += sum_of_squares(parameters->list[i].gradient, parameters->list[i].n);
@@ -35,6 +38,7 @@ double pt_gradient_norm(const struct pt_parameters *parameters)
 
 void pt_clip_gradients(struct pt_parameters *parameters, double norm, double max_norm)
 {
+    PT_PROFILED(PT_PART_OPTIMIZER, PT_FORWARD, 2 * pt_parameters_count(parameters) * sizeof(float));
     const float coefficient = (float)fmin(1, max_norm / (norm + 1e-6));
     for (size_t i = 0; i < parameters->n; i++) {
         float *gradient = parameters->list[i].gradient;

@@ -7,6 +7,7 @@
 #include "tune/optimizer.h"
 
 #include "base/memory.h"
+#include "base/profile.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -97,8 +98,16 @@ static void sgd_step(const struct pt_parameter *parameter, double learning_rate,
         p[i] = fmaf(-rate, fmaf(decay, p[i], g[i]), p[i]);
 }
 
+/* Read and written by a step: the gradient, and values and moments twice. */
+static size_t step_bytes(const struct pt_optimizer *optimizer)
+{
+    return pt_parameters_count(optimizer->parameters) * sizeof(float) *
+           (3 + 2 * pt_optimizer_n_moments(optimizer));
+}
+
 void pt_optimizer_step(struct pt_optimizer *optimizer, double learning_rate)
 {
+    PT_PROFILED(PT_PART_OPTIMIZER, PT_FORWARD, step_bytes(optimizer));
     optimizer->updates++;
     for (size_t i = 0; i < optimizer->parameters->n; i++) {
         const struct pt_parameter *parameter = &optimizer->parameters->list[i];

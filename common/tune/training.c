@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/profile.h"
 #include "tune/clip.h"
 
 #include <inttypes.h>
@@ -82,6 +83,7 @@ static int compute(struct run *run, size_t n, double *loss, double *norm, struct
 
 static int check_values(const struct pt_parameters *parameters, struct pt_error *err)
 {
+    PT_PROFILED(PT_PART_OPTIMIZER, PT_FORWARD, pt_parameters_count(parameters) * sizeof(float));
     for (size_t i = 0; i < parameters->n; i++)
         for (size_t j = 0; j < parameters->list[i].n; j++)
             if (!isfinite(parameters->list[i].value[j]))
@@ -145,6 +147,7 @@ static void count(struct run *run, const struct pt_update *update)
 
 static int read_update(struct run *run, struct pt_update *update, struct pt_error *err)
 {
+    PT_PROFILED(PT_PART_INPUT, PT_FORWARD, 0);
     bool end = false;
     if (pt_stream_read_update(run->plan->stream, update, &end, err))
         return (int)err->status;
@@ -256,6 +259,7 @@ static int one_update(struct run *run, struct pt_error *err)
 {
     struct pt_update update;
     struct pt_update_report report = {0};
+    pt_profile_run(run->plan->profile);
     if (read_update(run, &update, err)) {
         /* A signal ends waiting for input, and one to the whole pipeline the producer: this run still ends
          * tidily. */
@@ -266,6 +270,7 @@ static int one_update(struct run *run, struct pt_error *err)
     }
     if (take_step(run, &update, &report, err))
         return fail_in_update(run, &update, err);
+    pt_profile_run(false);
     count(run, &update);
     if (report_update(run, &report, err))
         return (int)err->status;

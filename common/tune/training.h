@@ -52,6 +52,7 @@ struct pt_training {
     uint64_t save_every;
     const struct pt_state *resumed; /* checked by pt_state_check, or NULL */
     bool ignore_mismatch;           /* of the stream and the state */
+    bool profile;                   /* measure the updates: base/profile.h */
     struct pt_training_events events;
 };
 
