@@ -2,8 +2,9 @@
  * pt-tokenize: records to a token stream of examples, and back.
  */
 #include "base/memory.h"
+#include "base/threads.h"
 #include "cli/tool.h"
-#include "text/examples.h"
+#include "text/example_stream.h"
 #include "text/stream_text.h"
 
 #include <stdlib.h>
@@ -101,100 +102,6 @@ static int set(void *context, int key, const char *argument, struct pt_error *er
     return PT_OK;
 }
 
-/* One run from records to a stream. */
-struct run {
-    const struct settings *settings;
-    const struct pt_common *common;
-    struct pt_examples *examples;
-    struct pt_sink *sink;
-    struct pt_stream_writer *writer; /* NULL until there is an example */
-    struct pt_words words;
-    uint64_t n_written, n_bad;
-};
-
-static int open_writer(struct run *run, struct pt_error *err)
-{
-    struct pt_stream_head head = {.kind = PT_STREAM_EXAMPLES};
-    if (!pt_examples_describe(run->examples, &head, err) &&
-        !pt_stream_head_add_history(&head, "pt-tokenize", run->common->argc, run->common->argv, err))
-        (void)!pt_stream_writer_open(&run->writer, run->sink, &head, err);
-    pt_stream_head_free(&head);
-    return (int)err->status;
-}
-
-static int write_record(struct run *run, const struct pt_records *records, const struct pt_record *record,
-                        bool *about_record, struct pt_error *err)
-{
-    if (pt_examples_make(run->examples, record, &run->words, about_record, err))
-        return *about_record ? pt_records_error(records, record, err) : (int)err->status;
-    if (!run->writer && open_writer(run, err))
-        return (int)err->status;
-    run->n_written++;
-    return pt_stream_write_example(run->writer, run->words.data, run->words.n, err);
-}
-
-/* A bad record is reported and forgotten where that is wanted and possible. */
-static int forgive(struct run *run, bool about_record, struct pt_error *err)
-{
-    if (!about_record || err->status != PT_BAD_INPUT || !run->settings->skip_bad)
-        return (int)err->status;
-    pt_log(PT_LOG_WARNING, "skipped: %s", err->message);
-    *err = (struct pt_error){0};
-    run->n_bad++;
-    return PT_OK;
-}
-
-static int write_file(struct run *run, const char *path, struct pt_error *err)
-{
-    struct pt_records *records;
-    if (pt_records_open(&records, path, run->settings->form, err))
-        return (int)err->status;
-    if (pt_records_are_text(records) && run->settings->form == PT_RECORDS_ANY)
-        pt_log(PT_LOG_NOTE, "%s: plain text, a line an example", pt_records_name(records));
-    for (bool end = false; !end && !err->status;) {
-        struct pt_record record;
-        bool about_record = false;
-        if (!pt_records_next(records, &record, &end, &about_record, err) && !end)
-            (void)!write_record(run, records, &record, &about_record, err);
-        if (err->status)
-            (void)!forgive(run, about_record, err);
-    }
-    pt_records_close(records);
-    return (int)err->status;
-}
-
-/* A file, or all members of an archive. */
-static int write_argument(struct run *run, const char *argument, struct pt_error *err)
-{
-    char **paths;
-    size_t n;
-    if (pt_source_expand(argument, &paths, &n, err))
-        return (int)err->status;
-    for (size_t i = 0; i < n && !err->status; i++)
-        (void)!write_file(run, paths[i], err);
-    for (size_t i = 0; i < n; i++)
-        free(paths[i]);
-    free(paths);
-    return (int)err->status;
-}
-
-static int write_stream(struct run *run, struct pt_error *err)
-{
-    const struct pt_common *common = run->common;
-    for (size_t i = 0; i < common->n_arguments && !err->status; i++)
-        (void)!write_argument(run, common->arguments[i], err);
-    if (common->n_arguments == 0)
-        (void)!write_file(run, "-", err);
-    if (err->status)
-        return (int)err->status;
-    if (!run->writer)
-        return pt_fail(err, PT_BAD_INPUT, "all %llu records are bad", (unsigned long long)run->n_bad);
-    if (run->n_bad)
-        pt_log(PT_LOG_WARNING, "%llu bad records skipped, %llu examples written",
-               (unsigned long long)run->n_bad, (unsigned long long)run->n_written);
-    return pt_stream_write_end(run->writer, err);
-}
-
 static int load_template(const struct settings *settings, struct pt_template **template, struct pt_error *err)
 {
     struct pt_source *source;
@@ -212,23 +119,36 @@ static int load_template(const struct settings *settings, struct pt_template **t
     return (int)err->status;
 }
 
+/* Reads the records of all arguments and writes their examples. */
+static int write_examples(const struct settings *settings, const struct pt_common *common,
+                          const struct pt_template *template, struct pt_sink *sink, struct pt_error *err)
+{
+    struct pt_record_files *files = NULL;
+    struct pt_example_stream_settings stream = {
+        .examples = {settings->model, settings->eos, template, settings->renames, settings->n_renames},
+        .skip_bad = settings->skip_bad,
+        .n_threads = (size_t)pt_threads(),
+    };
+    if (!pt_history_add(&stream.history, "pt-tokenize", common->argc, common->argv, err) &&
+        !pt_record_files_open(&files, common->arguments, common->n_arguments, settings->form, err))
+        (void)!pt_example_stream_write(files, &stream, sink, err);
+    pt_record_files_close(files);
+    json_decref(stream.history);
+    return (int)err->status;
+}
+
 static int tokenize(const struct settings *settings, const struct pt_common *common, struct pt_error *err)
 {
-    struct run run = {.settings = settings, .common = common};
+    struct pt_sink *sink;
     struct pt_template *template = NULL;
     if ((settings->template_name || settings->template_file) && load_template(settings, &template, err))
         return (int)err->status;
-    struct pt_example_settings examples = {settings->model, settings->eos, template, settings->renames,
-                                           settings->n_renames};
-    if (!pt_open_binary_output(&run.sink, common, err)) {
-        if (pt_examples_new(&run.examples, &examples, err) || write_stream(&run, err))
-            pt_sink_discard(run.sink);
+    if (!pt_open_binary_output(&sink, common, err)) {
+        if (write_examples(settings, common, template, sink, err))
+            pt_sink_discard(sink);
         else
-            (void)!pt_sink_commit(run.sink, err);
+            (void)!pt_sink_commit(sink, err);
     }
-    pt_stream_writer_free(run.writer);
-    pt_examples_free(run.examples);
-    pt_words_free(&run.words);
     pt_template_free(template);
     return (int)err->status;
 }
@@ -311,7 +231,7 @@ int main(int argc, char **argv)
                    "Examples:\n"
                    "  pt-tokenize -m MODEL data.json | pt-pack > updates.stream\n"
                    "  pt-tokenize -m MODEL --decode --show-targets examples.stream",
-        .uses = PT_USES_FINGERPRINT,
+        .uses = PT_USES_FINGERPRINT | PT_USES_THREADS,
         .options = option_table,
         .settings = &settings,
         .set = set,

@@ -5,6 +5,7 @@
 #include "text/examples.h"
 
 #include "base/memory.h"
+#include "text/fields.h"
 #include "text/ready_ids.h"
 #include "text/tokenizer.h"
 
@@ -22,9 +23,15 @@ struct pt_examples {
     struct pt_template *own_template; /* owned: where the settings have none */
     const struct pt_template *template;
     struct pt_tokenizer *tokenizer; /* owned, NULL until needed */
-    struct pt_encoder *encoder;     /* owned */
     uint32_t eos;
     uint64_t model_vocab_size; /* bound of ready-made ids; 0: not known */
+    struct pt_fields fields;   /* of the record shown last, until one settles it */
+};
+
+struct pt_example_maker {
+    const struct pt_examples *examples;
+    struct pt_encoder *encoder; /* owned, NULL until needed */
+    struct pt_fields fields;
     struct pt_buffer prompt, answer;
 };
 
@@ -47,11 +54,29 @@ void pt_examples_free(struct pt_examples *examples)
     if (!examples)
         return;
     pt_template_free(examples->own_template);
-    pt_encoder_free(examples->encoder);
     pt_tokenizer_close(examples->tokenizer);
-    pt_buffer_free(&examples->prompt);
-    pt_buffer_free(&examples->answer);
+    pt_fields_free(&examples->fields);
     free(examples);
+}
+
+int pt_example_maker_new(struct pt_example_maker **maker, const struct pt_examples *examples,
+                         struct pt_error *err)
+{
+    *maker = pt_new_array(1, sizeof **maker, err);
+    if (*maker)
+        (*maker)->examples = examples;
+    return (int)err->status;
+}
+
+void pt_example_maker_free(struct pt_example_maker *maker)
+{
+    if (!maker)
+        return;
+    pt_encoder_free(maker->encoder);
+    pt_fields_free(&maker->fields);
+    pt_buffer_free(&maker->prompt);
+    pt_buffer_free(&maker->answer);
+    free(maker);
 }
 
 /* The record's key for a field. */
@@ -63,26 +88,26 @@ static const char *key_of(const struct pt_examples *examples, const char *field)
     return field;
 }
 
-static const json_t *value_of(const struct pt_examples *examples, const json_t *object, const char *field)
+static const struct pt_field *value_of(const struct pt_examples *examples, const struct pt_fields *fields,
+                                       const char *field)
 {
-    return json_object_get(object, key_of(examples, field));
+    return pt_fields_get(fields, key_of(examples, field));
 }
 
-static int kind_of(const struct pt_examples *examples, const struct pt_record *record, enum kind *kind,
-                   struct pt_error *err)
+static int kind_of(const struct pt_examples *examples, const struct pt_record *record,
+                   const struct pt_fields *fields, enum kind *kind, struct pt_error *err)
 {
-    const json_t *object = record->object;
-    if (!object)
+    if (record->kind == PT_RECORD_TEXT)
         *kind = KIND_TEXT;
-    else if (value_of(examples, object, "input_ids"))
+    else if (value_of(examples, fields, "input_ids"))
         *kind = KIND_IDS;
     else if (examples->settings.template)
         *kind = KIND_TEMPLATE;
-    else if (value_of(examples, object, "instruction") || value_of(examples, object, "output"))
+    else if (value_of(examples, fields, "instruction") || value_of(examples, fields, "output"))
         *kind = KIND_ALPACA;
-    else if (value_of(examples, object, "prompt") || value_of(examples, object, "completion"))
+    else if (value_of(examples, fields, "prompt") || value_of(examples, fields, "completion"))
         *kind = KIND_PROMPT;
-    else if (value_of(examples, object, "messages") || json_object_get(object, "conversations"))
+    else if (value_of(examples, fields, "messages") || pt_fields_get(fields, "conversations"))
         return pt_fail(err, PT_MISMATCH, "chat messages are not supported");
     else
         return pt_fail(err, PT_BAD_INPUT,
@@ -94,9 +119,7 @@ static int open_tokenizer(struct pt_examples *examples, struct pt_error *err)
 {
     if (pt_tokenizer_open(&examples->tokenizer, examples->settings.model, err))
         return (int)err->status;
-    if (pt_tokenizer_eos(examples->tokenizer, examples->settings.eos, &examples->eos, err))
-        return (int)err->status;
-    return pt_encoder_new(&examples->encoder, examples->tokenizer, err);
+    return pt_tokenizer_eos(examples->tokenizer, examples->settings.eos, &examples->eos, err);
 }
 
 /* What records of this kind need. A failure here has nothing to do with the record. */
@@ -116,7 +139,7 @@ static int prepare(struct pt_examples *examples, enum kind kind, struct pt_error
 
 struct lookup {
     const struct pt_examples *examples;
-    const json_t *object;
+    const struct pt_fields *fields;
     struct pt_error *err;
 };
 
@@ -126,19 +149,19 @@ static const char *look_up(void *context, const char *field, size_t *n)
 {
     const struct lookup *lookup = context;
     const char *key = key_of(lookup->examples, field);
-    const json_t *value = json_object_get(lookup->object, key);
+    const struct pt_field *value = pt_fields_get(lookup->fields, key);
     if (!value && strcmp(field, "output") == 0) {
-        value = value_of(lookup->examples, lookup->object, "completion");
+        value = value_of(lookup->examples, lookup->fields, "completion");
         key = value || lookup->examples->kind == KIND_PROMPT ? key_of(lookup->examples, "completion") : key;
     }
     *n = 0;
-    if ((!value || json_is_null(value)) && strcmp(field, "input") == 0)
+    if ((!value || value->kind == PT_FIELD_NULL) && strcmp(field, "input") == 0)
         return "";
-    if (json_is_string(value)) {
-        *n = json_string_length(value);
-        return json_string_value(value);
+    if (value && value->kind == PT_FIELD_TEXT) {
+        *n = value->n;
+        return value->text;
     }
-    const char *reason = !value ? "missing" : json_is_null(value) ? "null" : "not a string";
+    const char *reason = !value ? "missing" : value->kind == PT_FIELD_NULL ? "null" : "not a string";
     pt_fail(lookup->err, PT_BAD_INPUT, "\"%.100s\" is %s", key, reason);
     return NULL;
 }
@@ -149,74 +172,110 @@ static void count_from(struct pt_words *words, size_t from)
         words->data[i] |= PT_COUNTED;
 }
 
-static int make_from_fields(struct pt_examples *examples, const json_t *object, struct pt_words *words,
-                            struct pt_error *err)
+static int make_from_fields(struct pt_example_maker *maker, struct pt_words *words, struct pt_error *err)
 {
-    struct lookup lookup = {examples, object, err};
-    pt_buffer_clear(&examples->prompt);
-    pt_buffer_clear(&examples->answer);
-    if (pt_template_render(examples->template, look_up, &lookup, &examples->prompt, &examples->answer, err) ||
-        pt_encode_front(examples->encoder, words, err) ||
-        pt_encode(examples->encoder, examples->prompt.data, examples->prompt.size, false, words, err))
+    struct lookup lookup = {maker->examples, &maker->fields, err};
+    struct pt_buffer *prompt = &maker->prompt, *answer = &maker->answer;
+    pt_buffer_clear(prompt);
+    pt_buffer_clear(answer);
+    if (pt_template_render(maker->examples->template, look_up, &lookup, prompt, answer, err) ||
+        pt_encode_front(maker->encoder, words, err) ||
+        pt_encode(maker->encoder, prompt->data, prompt->size, false, words, err))
         return (int)err->status;
-    size_t answer = words->n;
-    if (pt_encode(examples->encoder, examples->answer.data, examples->answer.size, false, words, err) ||
-        pt_words_push(words, examples->eos, err))
+    size_t counted = words->n;
+    if (pt_encode(maker->encoder, answer->data, answer->size, false, words, err) ||
+        pt_words_push(words, maker->examples->eos, err))
         return (int)err->status;
-    count_from(words, answer);
+    count_from(words, counted);
     return PT_OK;
 }
 
-static int make_from_text(struct pt_examples *examples, const struct pt_record *record,
+static int make_from_text(struct pt_example_maker *maker, const struct pt_record *record,
                           struct pt_words *words, struct pt_error *err)
 {
-    if (pt_encode_front(examples->encoder, words, err) ||
-        pt_encode(examples->encoder, record->text, record->n, false, words, err) ||
-        pt_words_push(words, examples->eos, err))
+    size_t begin = words->n;
+    if (pt_encode_front(maker->encoder, words, err) ||
+        pt_encode(maker->encoder, record->text, record->n, false, words, err) ||
+        pt_words_push(words, maker->examples->eos, err))
         return (int)err->status;
-    count_from(words, 0);
+    count_from(words, begin);
     return PT_OK;
 }
 
-static int make_of_kind(struct pt_examples *examples, const struct pt_record *record, struct pt_words *words,
+static int make_from_ids(struct pt_example_maker *maker, struct pt_record *record, struct pt_words *words,
+                         struct pt_error *err)
+{
+    const struct pt_examples *examples = maker->examples;
+    const json_t *tree = pt_fields_tree(&maker->fields, record, err);
+    if (!tree)
+        return (int)err->status;
+    return pt_ready_ids(tree, key_of(examples, "input_ids"), key_of(examples, "labels"),
+                        examples->model_vocab_size, words, err);
+}
+
+static int make_of_kind(struct pt_example_maker *maker, struct pt_record *record, struct pt_words *words,
                         struct pt_error *err)
 {
-    switch (examples->kind) {
+    switch (maker->examples->kind) {
     case KIND_IDS:
-        return pt_ready_ids(record->object, key_of(examples, "input_ids"), key_of(examples, "labels"),
-                            examples->model_vocab_size, words, err);
+        return make_from_ids(maker, record, words, err);
     case KIND_TEXT:
-        return make_from_text(examples, record, words, err);
+        return make_from_text(maker, record, words, err);
     default:
-        return make_from_fields(examples, record->object, words, err);
+        return make_from_fields(maker, words, err);
     }
 }
 
-/* The record's kind, once it is clear and fits. */
-static int settle_kind(struct pt_examples *examples, const struct pt_record *record, enum kind *kind,
-                       struct pt_error *err)
+/* The record's fields and kind, once that is clear. */
+static int read_record(const struct pt_examples *examples, struct pt_fields *fields, struct pt_record *record,
+                       enum kind *kind, struct pt_error *err)
 {
-    if (kind_of(examples, record, kind, err))
-        return (int)err->status;
-    if (examples->kind != KIND_UNKNOWN && examples->kind != *kind)
-        return pt_fail(err, PT_BAD_INPUT, "it holds %s, the first record %s", kind_names[*kind],
-                       kind_names[examples->kind]);
+    if (pt_fields_read(fields, record, err) || kind_of(examples, record, fields, kind, err))
+        return pt_record_error(record, err);
     return PT_OK;
 }
 
-int pt_examples_make(struct pt_examples *examples, const struct pt_record *record, struct pt_words *words,
-                     bool *about_record, struct pt_error *err)
+int pt_examples_settle(struct pt_examples *examples, struct pt_record *record, bool *about_record,
+                       struct pt_error *err)
 {
     enum kind kind = KIND_UNKNOWN;
-    words->n = 0;
-    *about_record = false;
-    if (!settle_kind(examples, record, &kind, err)) {
-        if (examples->kind == KIND_UNKNOWN && prepare(examples, kind, err))
-            return (int)err->status;
+    *about_record = read_record(examples, &examples->fields, record, &kind, err) != PT_OK;
+    if (!*about_record && !prepare(examples, kind, err))
         examples->kind = kind;
-        if (!make_of_kind(examples, record, words, err))
-            return PT_OK;
-    }
+    return (int)err->status;
+}
+
+bool pt_examples_are_settled(const struct pt_examples *examples)
+{
+    return examples->kind != KIND_UNKNOWN;
+}
+
+static int make_settled(struct pt_example_maker *maker, struct pt_record *record, struct pt_words *words,
+                        struct pt_error *err)
+{
+    const struct pt_examples *examples = maker->examples;
+    enum kind kind = KIND_UNKNOWN;
+    if (read_record(examples, &maker->fields, record, &kind, err))
+        return (int)err->status;
+    if (kind != examples->kind)
+        pt_fail(err, PT_BAD_INPUT, "it holds %s, the first record %s", kind_names[kind],
+                kind_names[examples->kind]);
+    else
+        (void)!make_of_kind(maker, record, words, err);
+    return err->status ? pt_record_error(record, err) : PT_OK;
+}
+
+int pt_example_make(struct pt_example_maker *maker, struct pt_record *record, struct pt_words *words,
+                    bool *about_record, struct pt_error *err)
+{
+    const struct pt_tokenizer *tokenizer = maker->examples->tokenizer;
+    size_t begin = words->n;
+    *about_record = false;
+    if (!maker->encoder && tokenizer && pt_encoder_new(&maker->encoder, tokenizer, err))
+        return (int)err->status;
+    if (!make_settled(maker, record, words, err))
+        return PT_OK;
+    words->n = begin;
     *about_record = true;
     return (int)err->status;
 }

@@ -27,18 +27,34 @@ struct pt_examples;
 /* PT_FAILED where the model does not exist; it is opened later. */
 int pt_examples_new(struct pt_examples **examples, const struct pt_example_settings *settings,
                     struct pt_error *err) PT_MUST_USE;
-void pt_examples_free(struct pt_examples *examples);
+void pt_examples_free(struct pt_examples *examples); /* NULL is allowed */
 
 /*
- * Sets `words` to the example of a record. *about_record = true where a failure is this record's, so that the
- * next one may be tried: PT_BAD_INPUT for missing, null or wrong fields, ids out of range, another kind than
- * the first one's; PT_MISMATCH for chat messages, which are not supported.
+ * Shows a record to examples that are not settled yet; once they are, they are read-only and may be shared by
+ * threads. *about_record = true where a failure is this record's, so that the next one may be tried, as for
+ * pt_example_make.
  */
-int pt_examples_make(struct pt_examples *examples, const struct pt_record *record, struct pt_words *words,
-                     bool *about_record, struct pt_error *err) PT_MUST_USE;
+int pt_examples_settle(struct pt_examples *examples, struct pt_record *record, bool *about_record,
+                       struct pt_error *err) PT_MUST_USE;
+bool pt_examples_are_settled(const struct pt_examples *examples);
 
-/* Fills tokenizer, vocab_size, eos_id and template of a stream's head; only after a record was made. */
+/* Fills tokenizer, vocab_size, eos_id and template of a stream's head; only of settled examples. */
 int pt_examples_describe(const struct pt_examples *examples, struct pt_stream_head *head,
                          struct pt_error *err) PT_MUST_USE;
+
+/* One thread's working space. */
+struct pt_example_maker;
+int pt_example_maker_new(struct pt_example_maker **maker, const struct pt_examples *examples,
+                         struct pt_error *err) PT_MUST_USE;
+void pt_example_maker_free(struct pt_example_maker *maker); /* NULL is allowed */
+
+/*
+ * Appends the example of a record to `words`, which a failure leaves as it was. *about_record = true where it
+ * is this record's: PT_BAD_INPUT for damaged JSON, missing, null or wrong fields, ids out of range, another
+ * kind than the first one's; PT_MISMATCH for chat messages, which are not supported. The message names file,
+ * record and line then.
+ */
+int pt_example_make(struct pt_example_maker *maker, struct pt_record *record, struct pt_words *words,
+                    bool *about_record, struct pt_error *err) PT_MUST_USE;
 
 #endif

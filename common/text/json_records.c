@@ -4,6 +4,8 @@
  */
 #include "text/json_records.h"
 
+#include "text/json_scan.h"
+
 #include <string.h>
 
 enum { READ_BYTES = 256 << 10, DEEPEST = 200 };
@@ -113,8 +115,7 @@ static enum scanned scan_window(struct scan *scan, const char *text, size_t n)
     while (scan->n < n) {
         if (scan->in_string && !scan->escaped) {
             /* Most of a record is the inside of strings. */
-            while (scan->n < n && text[scan->n] != '"' && text[scan->n] != '\\' && text[scan->n] != '\n')
-                scan->n++;
+            scan->n = (size_t)(pt_json_string_stop(text + scan->n, text + n) - text);
             if (scan->n == n)
                 break;
         }

@@ -187,6 +187,20 @@ static bool unescape_one(const char **p, const char *end, struct pt_buffer *scra
     return true;
 }
 
+bool pt_json_scan_unescape_into(struct pt_json_slice raw, struct pt_buffer *out)
+{
+    for (const char *p = raw.text, *end = raw.text + raw.n; p < end;) {
+        const char *escape = memchr(p, '\\', (size_t)(end - p));
+        size_t n = (size_t)((escape ? escape : end) - p);
+        memcpy(out->data + out->size, p, n);
+        out->size += n;
+        p += n;
+        if (escape && (p++, !unescape_one(&p, end, out)))
+            return false;
+    }
+    return true;
+}
+
 bool pt_json_scan_unescape(struct pt_json_slice raw, struct pt_buffer *scratch, struct pt_json_slice *text,
                            struct pt_error *err)
 {
@@ -195,14 +209,30 @@ bool pt_json_scan_unescape(struct pt_json_slice raw, struct pt_buffer *scratch, 
         return true;
     scratch->size = 0;
     /* No escape is shorter than what it stands for. */
-    if (pt_buffer_reserve(scratch, raw.n, err))
+    if (pt_buffer_reserve(scratch, raw.n, err) || !pt_json_scan_unescape_into(raw, scratch))
         return false;
-    for (const char *p = raw.text, *end = raw.text + raw.n; p < end;) {
-        if (*p != '\\')
-            scratch->data[scratch->size++] = *p++;
-        else if (p++, !unescape_one(&p, end, scratch))
-            return false;
-    }
     *text = (struct pt_json_slice){scratch->data, scratch->size};
     return true;
+}
+
+/* The high bit of each byte that is zero; above the lowest one there may be others. */
+static inline uint64_t zero_bytes(uint64_t word)
+{
+    return (word - UINT64_C(0x0101010101010101)) & ~word & UINT64_C(0x8080808080808080);
+}
+
+const char *pt_json_string_stop(const char *p, const char *end)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    for (; end - p >= 8; p += 8) {
+        uint64_t word;
+        memcpy(&word, p, sizeof word);
+        uint64_t control = (word - ones * 0x20) & ~word & (ones * 0x80);
+        uint64_t stops = control | zero_bytes(word ^ ones * '"') | zero_bytes(word ^ ones * '\\');
+        if (stops)
+            return p + __builtin_ctzll(stops) / 8;
+    }
+    while (p < end && *p != '"' && *p != '\\' && (uint8_t)*p >= 0x20)
+        p++;
+    return p;
 }

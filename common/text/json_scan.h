@@ -42,5 +42,11 @@ bool pt_json_scan_id(struct pt_json_slice value, uint32_t *id);
  */
 bool pt_json_scan_unescape(struct pt_json_slice raw, struct pt_buffer *scratch, struct pt_json_slice *text,
                            struct pt_error *err) PT_MUST_USE;
+/* The same, appended to `out`, which has room for raw.n bytes more. */
+bool pt_json_scan_unescape_into(struct pt_json_slice raw, struct pt_buffer *out);
+
+/* The first byte from p on that ends a plain run inside of a string: a quotation mark, a backslash or a
+ * control character; `end` if there is none. */
+const char *pt_json_string_stop(const char *p, const char *end);
 
 #endif

@@ -4,7 +4,6 @@
 #include "text/records.h"
 
 #include "base/memory.h"
-#include "base/utf8.h"
 #include "io/line.h"
 #include "io/source.h"
 #include "text/json_records.h"
@@ -18,9 +17,9 @@ enum { PEEKED_BYTES = 4096 };
 struct pt_records {
     struct pt_source *source; /* owned */
     enum pt_record_form form;
+    bool form_was_guessed;
     struct pt_json_records json;
     struct pt_buffer text;
-    json_t *object; /* owned: the current one */
     uint64_t n_records;
 };
 
@@ -34,7 +33,7 @@ static int take_byte_order_mark(struct pt_records *records, struct pt_error *err
     if (n == 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0)
         return pt_source_read(records->source, mark, 3, &n, err);
     if (n >= 2 && (memcmp(bytes, "\xff\xfe", 2) == 0 || memcmp(bytes, "\xfe\xff", 2) == 0)) {
-        pt_fail(err, PT_BAD_INPUT, "%s: UTF-16 in place of UTF-8", pt_records_name(records));
+        pt_fail(err, PT_BAD_INPUT, "%s: UTF-16 in place of UTF-8", pt_source_name(records->source));
         return pt_error_hint(err, "iconv -f UTF-16 -t UTF-8 makes it readable");
     }
     return PT_OK;
@@ -49,14 +48,16 @@ static int find_form(struct pt_records *records, struct pt_error *err)
         return (int)err->status;
     const char *bytes = peeked;
     if (n >= sizeof pointer - 1 && memcmp(bytes, pointer, sizeof pointer - 1) == 0) {
-        pt_fail(err, PT_BAD_INPUT, "%s: a Git-LFS pointer in place of the data", pt_records_name(records));
+        pt_fail(err, PT_BAD_INPUT, "%s: a Git-LFS pointer in place of the data",
+                pt_source_name(records->source));
         return pt_error_hint(err, "git lfs pull fetches the data");
     }
     if (records->form != PT_RECORDS_ANY)
         return PT_OK;
     while (at < n && (bytes[at] == ' ' || bytes[at] == '\t' || bytes[at] == '\r' || bytes[at] == '\n'))
         at++;
-    if (at < n && bytes[at] != '{' && bytes[at] != '[')
+    records->form_was_guessed = at < n && bytes[at] != '{' && bytes[at] != '[';
+    if (records->form_was_guessed)
         records->form = PT_RECORDS_LINES;
     return PT_OK;
 }
@@ -83,64 +84,28 @@ void pt_records_close(struct pt_records *records)
     pt_json_records_free(&records->json);
     pt_source_close(records->source);
     pt_buffer_free(&records->text);
-    json_decref(records->object);
     free(records);
 }
 
-const char *pt_records_name(const struct pt_records *records)
+int pt_record_error(const struct pt_record *record, struct pt_error *err)
 {
-    return pt_source_name(records->source);
+    return pt_error_in(err, "%s: record %llu: line %llu", record->name, (unsigned long long)record->number,
+                       (unsigned long long)record->line);
 }
 
-bool pt_records_are_text(const struct pt_records *records)
-{
-    return records->form != PT_RECORDS_ANY;
-}
-
-int pt_records_error(const struct pt_records *records, const struct pt_record *record, struct pt_error *err)
-{
-    return pt_error_in(err, "%s: record %llu: line %llu", pt_records_name(records),
-                       (unsigned long long)record->number, (unsigned long long)record->line);
-}
-
-/* Builds the value; its text is whole as far as brackets go. */
-static int parse_record(struct pt_records *records, const struct pt_json_record *found, uint64_t *line,
-                        struct pt_error *err)
-{
-    json_error_t error;
-    size_t valid = pt_utf8_check(found->text, found->n);
-    if (valid < found->n) {
-        for (size_t i = 0; i < valid; i++)
-            *line += found->text[i] == '\n';
-        return pt_fail(err, PT_BAD_INPUT, "byte %llu of the file: not UTF-8",
-                       (unsigned long long)(found->offset + valid));
-    }
-    records->object = json_loadb(found->text, found->n, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
-    if (records->object)
-        return json_is_object(records->object) ? PT_OK : pt_fail(err, PT_BAD_INPUT, "it is not an object");
-    *line += error.line > 0 ? (uint64_t)error.line - 1 : 0;
-    for (char *c = error.text; *c; c++)
-        if ((uint8_t)*c < 0x20)
-            *c = ' ';
-    return pt_fail(err, PT_BAD_INPUT, "%s", error.text);
-}
-
-static int next_object(struct pt_records *records, struct pt_record *record, bool *end, bool *skippable,
-                       struct pt_error *err)
+static int next_json(struct pt_records *records, struct pt_record *record, bool *end, bool *skippable,
+                     struct pt_error *err)
 {
     struct pt_json_record found;
-    json_decref(records->object);
-    records->object = NULL;
     if (pt_json_records_next(&records->json, &found, end, skippable, err))
-        return pt_error_in(err, "%s: record %llu", pt_records_name(records),
-                           (unsigned long long)record->number);
+        return pt_error_in(err, "%s: record %llu", record->name, (unsigned long long)record->number);
+    record->kind = PT_RECORD_JSON;
     if (*end)
         return PT_OK;
-    *skippable = true;
+    record->text = found.text;
+    record->n = found.n;
     record->line = found.line;
-    if (parse_record(records, &found, &record->line, err))
-        return pt_records_error(records, record, err);
-    record->object = records->object;
+    record->offset = found.offset;
     return PT_OK;
 }
 
@@ -150,7 +115,7 @@ static int next_text(struct pt_records *records, struct pt_record *record, bool 
     if (records->form == PT_RECORDS_LINES) {
         record->line = record->number;
         if (pt_line_read(records->source, LARGEST_TEXT, &records->text, end, err))
-            return pt_records_error(records, record, err);
+            return pt_record_error(record, err);
     } else if (!(*end = records->n_records > 0)) {
         record->line = 1;
         if (pt_source_read_all(records->source, LARGEST_TEXT, &records->text, err))
@@ -165,12 +130,14 @@ static int next_text(struct pt_records *records, struct pt_record *record, bool 
 int pt_records_next(struct pt_records *records, struct pt_record *record, bool *end, bool *skippable,
                     struct pt_error *err)
 {
-    *record = (struct pt_record){.number = records->n_records + 1};
+    *record = (struct pt_record){.name = pt_source_name(records->source),
+                                 .number = records->n_records + 1,
+                                 .form_was_guessed = records->form_was_guessed};
     *end = *skippable = false;
-    int status = records->form == PT_RECORDS_ANY ? next_object(records, record, end, skippable, err)
+    int status = records->form == PT_RECORDS_ANY ? next_json(records, record, end, skippable, err)
                                                  : next_text(records, record, end, err);
     if (status == PT_OK && *end && records->n_records == 0)
-        return pt_fail(err, PT_BAD_INPUT, "%s: it holds no record", pt_records_name(records));
+        return pt_fail(err, PT_BAD_INPUT, "%s: it holds no record", record->name);
     records->n_records++;
     return status;
 }

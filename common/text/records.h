@@ -1,5 +1,6 @@
 /*
- * Records out of a file: objects of JSON arrays or JSON Lines, or plain text, told apart by content.
+ * Records out of a file: values of JSON arrays or JSON Lines, or plain text, told apart by content. A record
+ * is cut out here, and read by text/fields.h, so that the two can be different threads' work.
  */
 #ifndef PT_TEXT_RECORDS_H
 #define PT_TEXT_RECORDS_H
@@ -8,6 +9,7 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum pt_record_form {
@@ -16,11 +18,22 @@ enum pt_record_form {
     PT_RECORDS_WHOLE, /* text, the file is the record */
 };
 
+enum pt_record_kind {
+    PT_RECORD_TEXT,   /* `text` is the record */
+    PT_RECORD_JSON,   /* `text` is one JSON value, of which nothing but its brackets was checked */
+    PT_RECORD_OBJECT, /* `object` is the record */
+};
+
+/* Everything in it is borrowed until the next call that gives a record. */
 struct pt_record {
-    json_t *object;   /* borrowed until the next call; NULL where the record is text */
-    const char *text; /* borrowed likewise */
-    size_t n;
+    enum pt_record_kind kind;
+    const char *text;
+    size_t n; /* bytes of text; about as many for an object */
+    json_t *object;
+    const char *name;      /* of the file, for messages */
     uint64_t number, line; /* from 1 */
+    uint64_t offset;       /* of JSON's first byte in the file */
+    bool form_was_guessed; /* text only because it did not begin as JSON does */
 };
 
 struct pt_records;
@@ -28,9 +41,7 @@ struct pt_records;
 /* `path` as for pt_source_open. A Git-LFS pointer or UTF-16 in place of data is PT_BAD_INPUT. */
 int pt_records_open(struct pt_records **records, const char *path, enum pt_record_form form,
                     struct pt_error *err) PT_MUST_USE;
-void pt_records_close(struct pt_records *records);
-const char *pt_records_name(const struct pt_records *records); /* of the file, for messages */
-bool pt_records_are_text(const struct pt_records *records);
+void pt_records_close(struct pt_records *records); /* NULL is allowed */
 
 /*
  * The next record; *end = true behind the last one. A file without any is PT_BAD_INPUT. Messages name file,
@@ -41,6 +52,6 @@ int pt_records_next(struct pt_records *records, struct pt_record *record, bool *
                     struct pt_error *err) PT_MUST_USE;
 
 /* Puts file, record and line in front of a message about this record. Returns the recorded status. */
-int pt_records_error(const struct pt_records *records, const struct pt_record *record, struct pt_error *err);
+int pt_record_error(const struct pt_record *record, struct pt_error *err);
 
 #endif

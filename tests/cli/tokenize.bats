@@ -129,6 +129,28 @@ refuses() {
     refuses 4 'chat messages' '{"messages":[]}' --skip-bad
 }
 
+@test "any number of threads gives the same stream, and the same reports in the same order" {
+    for n in $(seq 3000); do
+        case $n in
+        1700 | 2900) echo '{"instruction":"hi","output":null}' ;;
+        1701) echo '{"instruction":"hi","output":"a' ;;
+        *) echo "{\"instruction\":\"question number $n, and more of it to fill batches\",\"output\":\"\u7b54\u6848 $n\\n\"}" ;;
+        esac
+    done >"$BATS_TEST_TMPDIR/input"
+    for threads in 1 2 5; do
+        pt-tokenize -j $threads -m "$DEMO_MODEL" --skip-bad "$BATS_TEST_TMPDIR/input" "$BATS_TEST_TMPDIR/input" \
+            >"$BATS_TEST_TMPDIR/stream.$threads" 2>"$BATS_TEST_TMPDIR/report.$threads"
+        same_bytes "$BATS_TEST_TMPDIR/stream.1" "$BATS_TEST_TMPDIR/stream.$threads"
+        same_bytes "$BATS_TEST_TMPDIR/report.1" "$BATS_TEST_TMPDIR/report.$threads"
+        exits 3 pt-tokenize -j $threads -m "$DEMO_MODEL" "$BATS_TEST_TMPDIR/input" -o /dev/null
+        says 'record 1700: line 1700: "output" is null'
+    done
+    [ "$(grep -c 'record' "$BATS_TEST_TMPDIR/report.1")" -eq 7 ]
+    printf 'one\n' >"$BATS_TEST_TMPDIR/text"
+    exits 0 pt-tokenize -j 2 -m "$DEMO_MODEL" "$BATS_TEST_TMPDIR/text" "$BATS_TEST_TMPDIR/text" -o /dev/null
+    [ "$(grep -c 'plain text, a line an example' <<<"$stderr")" -eq 2 ]
+}
+
 @test "tokenizers that are missing, foreign or unsupported" {
     echo "$RECORD" >"$BATS_TEST_TMPDIR/data"
     mkdir "$BATS_TEST_TMPDIR/bare"

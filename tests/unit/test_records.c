@@ -5,6 +5,7 @@
 #include "files.h"
 #include "support.h"
 
+#include "text/fields.h"
 #include "text/json_records.h"
 #include "text/records.h"
 
@@ -101,21 +102,25 @@ static void test_places(void **state)
     (void)state;
     struct pt_records *records;
     struct pt_record record;
+    struct pt_fields fields = {0};
     struct pt_error err = {0};
     bool end, skippable;
-    open_text(&records, "\n{\"a\": 1}\n{\"b\":\n nonsense}\n{\"c\": 3}", PT_RECORDS_ANY);
+    open_text(&records, "\n{\"a\": 1}\n{\"b\":\n nonsense}\n{\"c\": \"3\"}", PT_RECORDS_ANY);
     assert_int_equal(pt_records_next(records, &record, &end, &skippable, &err), 0);
     assert_int_equal(record.line, 2);
-    assert_int_equal(pt_records_next(records, &record, &end, &skippable, &err), PT_BAD_INPUT);
+    assert_int_equal(pt_records_next(records, &record, &end, &skippable, &err), 0);
+    assert_int_equal(pt_fields_read(&fields, &record, &err), PT_BAD_INPUT);
+    assert_int_equal(pt_record_error(&record, &err), PT_BAD_INPUT);
     assert_non_null(strstr(err.message, "data: record 2: line 4: "));
-    assert_true(skippable);
     err = (struct pt_error){0};
     assert_int_equal(pt_records_next(records, &record, &end, &skippable, &err), 0);
     assert_int_equal(record.number, 3);
     assert_int_equal(record.line, 5);
-    assert_int_equal(json_integer_value(json_object_get(record.object, "c")), 3);
+    assert_int_equal(pt_fields_read(&fields, &record, &err), 0);
+    assert_memory_equal(pt_fields_get(&fields, "c")->text, "3", 1);
     assert_int_equal(pt_records_next(records, &record, &end, &skippable, &err), 0);
     assert_true(end);
+    pt_fields_free(&fields);
     pt_records_close(records);
 }
 
@@ -127,11 +132,12 @@ static void test_text(void **state)
     struct pt_error err = {0};
     bool end, skippable;
     open_text(&records, "\xef\xbb\xbfone\r\n\nthree", PT_RECORDS_ANY);
-    assert_true(pt_records_are_text(records));
     static const char *const lines[] = {"one", "", "three"};
     for (size_t i = 0; i < N_OF(lines); i++) {
         assert_int_equal(pt_records_next(records, &record, &end, &skippable, &err), 0);
         assert_false(end);
+        assert_int_equal(record.kind, PT_RECORD_TEXT);
+        assert_true(record.form_was_guessed);
         assert_int_equal(record.n, strlen(lines[i]));
         assert_memory_equal(record.text, lines[i], record.n);
     }
@@ -140,11 +146,90 @@ static void test_text(void **state)
     pt_records_close(records);
 }
 
+/* The field `key` of a record given as JSON. */
+static void expect_field(const char *json, const char *key, enum pt_field_kind kind, const char *text,
+                         size_t n)
+{
+    struct pt_error err = {0};
+    struct pt_fields fields = {0};
+    struct pt_record record = {.kind = PT_RECORD_JSON, .text = json, .n = strlen(json), .line = 1};
+    if (pt_fields_read(&fields, &record, &err))
+        fail_msg("%s: %s", json, err.message);
+    const struct pt_field *field = pt_fields_get(&fields, key);
+    assert_non_null(field);
+    assert_int_equal(field->kind, kind);
+    if (kind == PT_FIELD_TEXT) {
+        assert_int_equal(field->n, n);
+        assert_memory_equal(field->text, text, n);
+    }
+    pt_fields_free(&fields);
+}
+
+static void test_fields(void **state)
+{
+    (void)state;
+    static const char escapes[] = "\"\\/\b\f\n\r\t\xc3\xa9\xf0\x9f\x98\x80\0.";
+    expect_field("{\"a\":\"x\",\"b\" : \"y\"}", "b", PT_FIELD_TEXT, "y", 1);
+    expect_field("{\"a\":\"\"}", "a", PT_FIELD_TEXT, "", 0);
+    expect_field("{\"a\":\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u00E9\\ud83d\\uDE00\\u0000.\"}", "a", PT_FIELD_TEXT,
+                 escapes, sizeof escapes - 1);
+    expect_field("{\"a\":null}", "a", PT_FIELD_NULL, NULL, 0);
+    expect_field("{\"a\":-12,\"b\":\"y\"}", "a", PT_FIELD_OTHER, NULL, 0);
+    expect_field("{\"a\":1e3,\"b\":\"y\"}", "b", PT_FIELD_TEXT, "y", 1);
+    expect_field("{\"a\":true}", "a", PT_FIELD_OTHER, NULL, 0);
+    /* These need a tree. */
+    expect_field("{\"a\":[1,{\"b\":2}],\"b\":\"\\u00e9\"}", "b", PT_FIELD_TEXT, "\xc3\xa9", 2);
+    expect_field("{\"\\u0061\":\"x\"}", "a", PT_FIELD_TEXT, "x", 1);
+    expect_field("{\"a\":{},\"b\":null}", "b", PT_FIELD_NULL, NULL, 0);
+}
+
+/* What the quick reader takes and what jansson takes is the same: every small damage to a record, both ways.
+ */
+static void test_quick_reader(void **state)
+{
+    (void)state;
+    static const char good[] =
+        " {\"a\": \"x\\n\\u00e9y\", \"b\":null,\"cc\":-10 ,\"d\":true, \"e\":\"\xe4\xbd\xa0\"}";
+    static const char bytes[] = "\"\\{}[],:x 0u1-.\n\t\x01\x7f\x80\xff";
+    char text[sizeof good];
+    for (size_t at = 1; at + 1 < sizeof good; at++)
+        for (size_t i = 0; i < sizeof bytes; i++) {
+            memcpy(text, good, sizeof good);
+            text[at] = bytes[i];
+            struct pt_error err = {0};
+            struct pt_fields fields = {0};
+            struct pt_record record = {
+                .kind = PT_RECORD_JSON, .text = text + 1, .n = sizeof good - 2, .line = 1};
+            json_t *tree = json_loadb(record.text, record.n, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
+            int status = pt_fields_read(&fields, &record, &err);
+            if ((status == 0) != json_is_object(tree))
+                fail_msg("byte %zu as 0x%02x: %s", at, (uint8_t)bytes[i], err.message);
+            const char *key;
+            json_t *value;
+            json_object_foreach(tree, key, value)
+            {
+                const struct pt_field *field = pt_fields_get(&fields, key);
+                assert_non_null(field);
+                assert_int_equal(field->kind == PT_FIELD_TEXT, json_is_string(value));
+                assert_int_equal(field->kind == PT_FIELD_NULL, json_is_null(value));
+                if (json_is_string(value)) {
+                    assert_int_equal(field->n, json_string_length(value));
+                    assert_memory_equal(field->text, json_string_value(value), field->n);
+                }
+            }
+            assert_int_equal(fields.n, json_object_size(tree));
+            json_decref(tree);
+            pt_fields_free(&fields);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_forms),  cmocka_unit_test(test_truncation), cmocka_unit_test(test_long_input),
-        cmocka_unit_test(test_places), cmocka_unit_test(test_text),
+        cmocka_unit_test(test_forms),        cmocka_unit_test(test_truncation),
+        cmocka_unit_test(test_long_input),   cmocka_unit_test(test_places),
+        cmocka_unit_test(test_text),         cmocka_unit_test(test_fields),
+        cmocka_unit_test(test_quick_reader),
     };
     return cmocka_run_group_tests(tests, make_scratch, remove_scratch);
 }

@@ -1,0 +1,48 @@
+/*
+ * The fields of a record by name, whatever the record came as. No tree is built where the record is an object
+ * of plain values; where one is needed it is this record's alone.
+ */
+#ifndef PT_TEXT_FIELDS_H
+#define PT_TEXT_FIELDS_H
+
+#include "base/buffer.h"
+#include "text/records.h"
+
+#include <jansson.h>
+
+enum pt_field_kind {
+    PT_FIELD_NULL,
+    PT_FIELD_TEXT,
+    PT_FIELD_OTHER, /* a number, a truth value, an array, an object */
+};
+
+struct pt_field {
+    const char *key; /* borrowed, as all pointers here from the record or from struct pt_fields */
+    size_t key_bytes;
+    enum pt_field_kind kind;
+    const char *text; /* valid UTF-8 */
+    size_t n;
+};
+
+/* The fields of one record at a time. Starts zeroed. */
+struct pt_fields {
+    struct pt_field *list; /* [n], owned */
+    size_t n, capacity;
+    struct pt_buffer unescaped;
+    json_t *tree; /* owned; NULL where none was needed */
+};
+void pt_fields_free(struct pt_fields *fields);
+
+/*
+ * Reads a record; plain text has no fields. PT_BAD_INPUT where its JSON is malformed, has a key twice or is
+ * no object; record->line is the line of the fault then.
+ */
+int pt_fields_read(struct pt_fields *fields, struct pt_record *record, struct pt_error *err) PT_MUST_USE;
+
+/* NULL where the record has no such field. */
+const struct pt_field *pt_fields_get(const struct pt_fields *fields, const char *key);
+
+/* The record as a tree, borrowed; for what is more than text. NULL with err filled. */
+const json_t *pt_fields_tree(struct pt_fields *fields, struct pt_record *record, struct pt_error *err);
+
+#endif
