@@ -12,6 +12,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 
 enum { VALUE_BYTES = 64 }; /* what a value counts, about as many as it takes in memory, besides its text */
@@ -33,7 +34,7 @@ static int is_arrow_file(const char *path, bool *is, struct pt_error *err)
     struct stat status;
     struct pt_map map;
     *is = false;
-    if (stat(path, &status) || !S_ISREG(status.st_mode))
+    if (strcmp(path, "-") == 0 || stat(path, &status) || !S_ISREG(status.st_mode))
         return PT_OK;
     if (pt_map_open(&map, path, err))
         return (int)err->status;
@@ -111,6 +112,11 @@ static json_t *checked(json_t *value, struct pt_error *err)
     return value;
 }
 
+static int too_large(struct pt_error *err)
+{
+    return pt_fail(err, PT_BAD_INPUT, "a record of more than 1 GiB");
+}
+
 /* The text of a row, which counts. */
 static int take_text(struct pt_arrow_records *records, const struct pt_arrow_column *column, uint64_t row,
                      const char **text, size_t *n, struct pt_error *err)
@@ -118,7 +124,7 @@ static int take_text(struct pt_arrow_records *records, const struct pt_arrow_col
     if (pt_arrow_text(column, row, text, n, err))
         return (int)err->status;
     if (*n > LARGEST_RECORD - records->bytes)
-        return pt_fail(err, PT_BAD_INPUT, "a record of more than 1 GiB");
+        return too_large(err);
     records->bytes += *n;
     size_t valid = pt_utf8_check(*text, *n);
     return valid == *n ? PT_OK : pt_fail(err, PT_BAD_INPUT, "byte %zu of the text: not UTF-8", valid);
@@ -158,6 +164,10 @@ static json_t *array_of(struct pt_arrow_records *records, const struct pt_arrow_
     uint64_t begin, end;
     if (pt_arrow_list(column, row, &begin, &end, err))
         return NULL;
+    if (end - begin > (LARGEST_RECORD - records->bytes) / VALUE_BYTES) {
+        too_large(err);
+        return NULL;
+    }
     json_t *array = checked(json_array(), err);
     for (uint64_t i = begin; array && i < end; i++) {
         json_t *value = value_of(records, &column->children[0], i, err);
@@ -194,7 +204,7 @@ static json_t *value_of(struct pt_arrow_records *records, const struct pt_arrow_
                         struct pt_error *err)
 {
     if (VALUE_BYTES > LARGEST_RECORD - records->bytes) {
-        pt_fail(err, PT_BAD_INPUT, "a record of more than 1 GiB");
+        too_large(err);
         return NULL;
     }
     records->bytes += VALUE_BYTES;

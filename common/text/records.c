@@ -92,7 +92,7 @@ static int open_folder(struct pt_records *records, const char *path, struct pt_e
 bool pt_records_in_folder(const char *path)
 {
     struct stat status;
-    return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
+    return strcmp(path, "-") != 0 && stat(path, &status) == 0 && S_ISDIR(status.st_mode);
 }
 
 int pt_records_open(struct pt_records **out, const char *path, enum pt_record_form form, struct pt_error *err)

@@ -115,6 +115,14 @@ as_lines() {
             pt-tokenize -m "$DEMO_MODEL" --decode >"$BATS_TEST_TMPDIR/text"
         [ "$(grep -c Assistant "$BATS_TEST_TMPDIR/text")" -eq 4 ]
     done
+    # What "-" names is never a file or folder of that name.
+    local model=$PWD/$DEMO_MODEL lines=$PWD/$ARROW/alpaca.jsonl data=$PWD/$ARROW/alpaca/data-00000-of-00002.arrow
+    cd "$BATS_TEST_TMPDIR"
+    mkdir ./-
+    pt-tokenize -m "$model" - <"$lines" >/dev/null
+    rmdir ./-
+    echo no data >./-
+    pt-tokenize -m "$model" - <"$data" >/dev/null
 }
 
 # refuses_arrow STATUS MESSAGE FILE [OPTION...]
