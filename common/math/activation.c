@@ -54,11 +54,16 @@ void pt_gated_backward(enum pt_activation kind, size_t m, size_t n, const float 
 
 void pt_add(size_t n, const float *x, float *y)
 {
+    pt_add_scaled(n, 1.0f, x, y);
+}
+
+void pt_add_scaled(size_t n, float scale, const float *x, float *y)
+{
     PT_PROFILED(PT_PART_RESIDUAL, PT_FORWARD, 3 * n * sizeof(float));
     const struct pt_kernels *kernels = pt_kernels();
 #pragma omp parallel for schedule(static) if (n > PIECE)
     for (size_t i = 0; i < n; i += PIECE)
-        kernels->add_scaled(piece_at(i, n), 1.0f, x + i, y + i);
+        kernels->add_scaled(piece_at(i, n), scale, x + i, y + i);
 }
 
 void pt_column_sums(size_t m, size_t n, const float *x, size_t ldx, float *sums)

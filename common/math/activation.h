@@ -31,7 +31,8 @@ void pt_gated_forward(enum pt_activation kind, size_t m, size_t n, const float *
 void pt_gated_backward(enum pt_activation kind, size_t m, size_t n, const float *gate, const float *up,
                        size_t ld, const float *dy, size_t ldy, float *dgate, float *dup, size_t ldd);
 
-void pt_add(size_t n, const float *x, float *y); /* y += x */
+void pt_add(size_t n, const float *x, float *y);                     /* y += x */
+void pt_add_scaled(size_t n, float scale, const float *x, float *y); /* y += scale x */
 /* sums [n] += the columns' sums of x [m, n], rows in order. */
 void pt_column_sums(size_t m, size_t n, const float *x, size_t ldx, float *sums);
 

@@ -65,12 +65,12 @@ void pt_product_forward(const struct pt_math *math, size_t m, const float *x, si
                                        {x, ldx, 1},
                                        w->data,
                                        w->dtype,
-                                       .ldb = w->n_in,
-                                       .b_is_rows = false,
+                                       .ldb = w->transposed ? w->n_out : w->n_in,
+                                       .b_is_rows = w->transposed,
                                        .bias = bias,
                                        .c = y,
                                        .ldc = ldy};
-    if (m <= PT_FEW_ROWS)
+    if (m <= PT_FEW_ROWS && !w->transposed)
         few_rows(math, &product);
     else
         compute(math, true, &product);
@@ -79,9 +79,17 @@ void pt_product_forward(const struct pt_math *math, size_t m, const float *x, si
 void pt_product_backward(const struct pt_math *math, size_t m, const float *dy, size_t ldy,
                          const struct pt_matrix *w, bool add, float *dx, size_t ldx)
 {
-    const struct pt_product product = {m,          w->n_in,  w->n_out,       {dy, ldy, 1},
-                                       w->data,    w->dtype, .ldb = w->n_in, .b_is_rows = true,
-                                       .add = add, .c = dx,  .ldc = ldx};
+    const struct pt_product product = {m,
+                                       w->n_in,
+                                       w->n_out,
+                                       {dy, ldy, 1},
+                                       w->data,
+                                       w->dtype,
+                                       .ldb = w->transposed ? w->n_out : w->n_in,
+                                       .b_is_rows = !w->transposed,
+                                       .add = add,
+                                       .c = dx,
+                                       .ldc = ldx};
     compute(math, true, &product);
 }
 

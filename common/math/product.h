@@ -14,6 +14,7 @@ struct pt_matrix {
     const void *data;    /* [n_out, n_in] in dtype, row-major; possibly unaligned; borrowed */
     enum pt_dtype dtype; /* PT_F32, PT_F16 or PT_BF16 */
     size_t n_out, n_in;
+    bool transposed; /* data is [n_in, n_out] instead */
 };
 
 /* y[m, n_out] = x[m, n_in] Wᵀ + bias; bias [n_out] f32 or NULL. Rows of x and y are ldx and ldy floats apart.
