@@ -81,10 +81,10 @@ static int add_tensor(struct pt_tensors *set, struct table *table, const struct 
     unsigned rank = pt_role_shape(config, role, shape);
     const char *pattern = config->family->names[role], *place = strstr(pattern, "%u");
     if (place)
-        snprintf(name, sizeof name, "%s%.*s%u%s", config->family->prefix, (int)(place - pattern), pattern,
-                 layer, place + 2);
+        snprintf(name, sizeof name, "%s%.*s%u%s", config->family->prefixes[0], (int)(place - pattern),
+                 pattern, layer, place + 2);
     else
-        snprintf(name, sizeof name, "%s%s", config->family->prefix, pattern);
+        snprintf(name, sizeof name, "%s%s", config->family->prefixes[0], pattern);
     bool norm_weight = role == PT_EMBEDDING_NORM_WEIGHT || role == PT_FINAL_NORM_WEIGHT ||
                        role == PT_ATTENTION_NORM_WEIGHT || role == PT_MLP_NORM_WEIGHT;
     const char *elements = norm_weight ? table->around_one : table->around_zero;
@@ -103,7 +103,7 @@ static int write_tensors(const struct settings *settings, const struct pt_config
         (void)!make_table(&table, settings, err); /* the failure is in err */
     for (unsigned layer = 0; layer < config->n_layers; layer++)
         for (enum pt_role role = layer ? PT_FIRST_LAYER_ROLE : 0; !err->status && role < PT_ROLES; role++)
-            if (role != PT_HEAD)
+            if (role != PT_HEAD && pt_config_has_role(config, role))
                 (void)!add_tensor(&set, &table, config, settings->dtype, layer, role, err);
     if (!err->status && !pt_sink_open(&sink, path, err)) {
         if (pt_safetensors_write(sink, &set, false, err))

@@ -29,7 +29,8 @@ static int compute_front(struct pt_cache *cache, struct pt_error *err)
     size_t n_front = cache->engine->weights.rows.n;
     if (!n_front)
         return PT_OK;
-    if (pt_engine_reserve(cache->engine, n_front, err) || pt_rows_start(&cache->rows, n_front, false, err))
+    if (pt_engine_reserve(cache->engine, n_front, err) ||
+        pt_rows_start(&cache->rows, n_front, cache->engine->weights.n_keys, false, err))
         return (int)err->status;
     return pt_pass_forward(&cache->pass, 0, err);
 }
@@ -100,7 +101,7 @@ static int add_inputs(struct pt_cache *cache, const struct pt_cache_input *input
                       struct pt_error *err)
 {
     size_t sequence_floats = cache->capacity * cache->row_floats;
-    if (pt_rows_start(&cache->rows, cache->engine->weights.rows.n, false, err))
+    if (pt_rows_start(&cache->rows, cache->engine->weights.rows.n, cache->engine->weights.n_keys, false, err))
         return (int)err->status;
     memset(cache->taken, 0, cache->n_sequences * sizeof *cache->taken);
     for (size_t i = 0; i < n_inputs; i++) {

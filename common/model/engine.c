@@ -79,17 +79,18 @@ static int prepare(struct pt_engine *engine, const struct pt_math *math, struct 
     pass->weights = &engine->weights;
     pass->space = &engine->space;
     pass->rows = &engine->rows;
-    pass->shape = (struct pt_attention_shape){.n_heads = config->n_heads,
-                                              .n_kv_heads = config->n_kv_heads,
-                                              .head_dim = config->head_dim,
-                                              .scale = 1.0f / sqrtf((float)config->head_dim)};
-    if (config->family->positions == PT_ALIBI) {
-        engine->slopes = pt_new_floats(config->n_heads, err);
-        if (!engine->slopes)
-            return (int)err->status;
-        pt_alibi_slopes(config->n_heads, engine->slopes);
-        pass->shape.alibi_slopes = engine->slopes;
-    }
+    pass->tables = &engine->tables;
+    if (pt_position_tables_init(&engine->tables, config, err))
+        return (int)err->status;
+    double divisor = config->score_divisor > 0 ? config->score_divisor : (double)config->head_dim;
+    for (size_t local = 0; local < 2; local++)
+        pass->shapes[local] = (struct pt_attention_shape){.n_heads = config->n_heads,
+                                                          .n_kv_heads = config->n_kv_heads,
+                                                          .head_dim = config->head_dim,
+                                                          .scale = (float)(1 / sqrt(divisor)),
+                                                          .alibi_slopes = engine->tables.slopes,
+                                                          .soft_cap = (float)config->score_cap,
+                                                          .window = local ? config->window : 0};
     pass->front_keys = pt_engine_new_front_keys(engine, err);
     pass->front_key_gradients = pt_engine_new_front_keys(engine, err);
     pass->front_final_gradient = pt_new_floats(config->hidden_size, err);
@@ -127,7 +128,7 @@ void pt_engine_close(struct pt_engine *engine)
     free(engine->pass.front_key_gradients);
     free(engine->pass.front_final_gradient);
     free(engine->pass.segments);
-    free(engine->slopes);
+    pt_position_tables_free(&engine->tables);
     free(engine->each);
     free(engine);
 }
@@ -199,7 +200,7 @@ static int run_slice(struct pt_engine *engine, const struct batch *batch, size_t
                                    .forward_from = begin ? n_front : 0,
                                    .backward_from = end < batch->n ? n_front : 0,
                                    .backward = backward};
-    if (pt_rows_start(&engine->rows, n_front, batch->front_predicts, err))
+    if (pt_rows_start(&engine->rows, n_front, engine->weights.n_keys, batch->front_predicts, err))
         return (int)err->status;
     for (size_t i = begin; i < end; i++)
         if (pt_rows_add_counted(&engine->rows, &batch->sequences[i], i, err))
@@ -268,8 +269,8 @@ int pt_engine_logits(struct pt_engine *engine, const uint32_t *words, size_t n, 
     if (!n)
         return PT_OK;
     if (pt_engine_check_ids(engine, words, n, 0, err) || pt_engine_reserve(engine, n_front + n, err) ||
-        pt_rows_start(&engine->rows, n_front, false, err) || pt_rows_add_run(&engine->rows, &run, n, err) ||
-        pt_pass_forward(&engine->pass, 0, err))
+        pt_rows_start(&engine->rows, n_front, engine->weights.n_keys, false, err) ||
+        pt_rows_add_run(&engine->rows, &run, n, err) || pt_pass_forward(&engine->pass, 0, err))
         return (int)err->status;
     pt_pass_logits(&engine->pass, logits);
     return PT_OK;

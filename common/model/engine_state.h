@@ -13,7 +13,7 @@ struct pt_engine {
     struct pt_workspace space;
     struct pt_rows rows;
     struct pt_pass pass;
-    float *slopes;                 /* [n_heads], owned */
+    struct pt_position_tables tables;
     struct pt_sequence_loss *each; /* of the current call, owned */
     size_t each_capacity;
     size_t slice_rows;

@@ -1,26 +1,19 @@
 /*
  * The table of families. A new one is a file with its row, its name here, and (only where it needs an
- * arithmetic that no other has) a new value of one of the row's enums.
+ * arithmetic that no other has) a new column.
  */
 #include "model/family.h"
 
 #include <string.h>
 
-static const struct pt_family *const families[] = {&pt_family_bloom};
+static const struct pt_family *const families[] = {
+    &pt_family_bloom,   &pt_family_gpt2, &pt_family_gpt_neox, &pt_family_llama,
+    &pt_family_mistral, &pt_family_opt,  &pt_family_qwen2,    &pt_family_qwen3,
+};
 
-bool pt_role_is_vector(enum pt_role role)
+const struct pt_family *pt_family_at(size_t index)
 {
-    switch (role) {
-    case PT_EMBEDDING:
-    case PT_HEAD:
-    case PT_QKV_WEIGHT:
-    case PT_ATTENTION_OUT_WEIGHT:
-    case PT_MLP_UP_WEIGHT:
-    case PT_MLP_DOWN_WEIGHT:
-        return false;
-    default:
-        return true;
-    }
+    return index < sizeof families / sizeof *families ? families[index] : NULL;
 }
 
 const struct pt_family *pt_family_find(const char *model_type)
@@ -29,9 +22,4 @@ const struct pt_family *pt_family_find(const char *model_type)
         if (!strcmp(families[i]->model_type, model_type))
             return families[i];
     return NULL;
-}
-
-const char *pt_family_list(void)
-{
-    return "bloom";
 }

@@ -2,81 +2,55 @@
  * BLOOM (transformers, models/bloom/modeling_bloom.py and configuration_bloom.py): ALiBi, a norm behind the
  * embedding, fused q, k, v by head, an MLP four times as wide as the hidden size, a tied head.
  */
-#include "fmt/json.h"
 #include "model/family.h"
 
 #include <inttypes.h>
-#include <string.h>
-
-enum { MOST_LAYERS = 10000, MOST_HIDDEN = 1 << 20, MLP_FACTOR = 4 };
-
-static const double DEFAULT_EPSILON = 1e-5;
 
 /* transformers always computes this GELU, whatever such a field says; one that says otherwise speaks of
  * another model. */
-static int check_activation(const json_t *object, const char *name, struct pt_error *err)
-{
-    static const char *const keys[] = {"hidden_act", "activation_function"};
-    static const char *const same[] = {"gelu", "gelu_new", "gelu_fast", "gelu_pytorch_tanh", "bloom_gelu"};
-    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
-        const char *value = NULL;
-        bool found, known = false;
-        if (pt_json_get_string(object, keys[i], name, &value, &found, err))
-            return (int)err->status;
-        for (size_t j = 0; found && j < sizeof same / sizeof *same; j++)
-            known = known || !strcmp(value, same[j]);
-        if (found && !known)
-            return pt_fail(err, PT_MISMATCH,
-                           "%s: \"%s\": \"%.100s\" is not supported for bloom, only its GELU", name, keys[i],
-                           value);
-    }
-    return PT_OK;
-}
+#define SAME_GELU "\"gelu\" \"gelu_new\" \"gelu_fast\" \"gelu_pytorch_tanh\" \"bloom_gelu\""
 
-static int check_inner_size(const struct pt_config *config, const json_t *object, const char *name,
-                            struct pt_error *err)
+static const struct pt_config_field fields[] = {
+    PT_CONFIG_FIELD("n_embed", PT_CONFIG_SIZE, hidden_size),
+    PT_CONFIG_FIELD("hidden_size", PT_CONFIG_SIZE, hidden_size),
+    PT_CONFIG_FIELD("n_layer", PT_CONFIG_SIZE, n_layers),
+    PT_CONFIG_FIELD("num_hidden_layers", PT_CONFIG_SIZE, n_layers),
+    PT_CONFIG_FIELD("n_head", PT_CONFIG_SIZE, n_heads),
+    PT_CONFIG_FIELD("num_attention_heads", PT_CONFIG_SIZE, n_heads),
+    PT_CONFIG_FIELD("n_inner", PT_CONFIG_SIZE, intermediate_size),
+    PT_CONFIG_FIELD("layer_norm_epsilon", PT_CONFIG_NUMBER, norm_epsilon),
+    PT_CONFIG_FIELD("apply_residual_connection_post_layernorm", PT_CONFIG_SWITCH, residual_after_norm),
+    PT_CONFIG_ONE_OF("hidden_act", SAME_GELU),
+    PT_CONFIG_ONE_OF("activation_function", SAME_GELU),
+    PT_CONFIG_OTHER("attention_softmax_in_fp32", PT_CONFIG_HARMLESS),
+    PT_CONFIG_OTHER("bias_dropout_fusion", PT_CONFIG_HARMLESS),
+    PT_CONFIG_OTHER("masked_softmax_fusion", PT_CONFIG_HARMLESS),
+    PT_CONFIG_OTHER("n_positions", PT_CONFIG_HARMLESS),
+    PT_CONFIG_OTHER("offset_alibi", PT_CONFIG_HARMLESS),
+    PT_CONFIG_OTHER("seq_length", PT_CONFIG_HARMLESS),
+    PT_CONFIG_OTHER("skip_bias_add", PT_CONFIG_HARMLESS),
+    PT_CONFIG_OTHER("skip_bias_add_qkv", PT_CONFIG_HARMLESS),
+    PT_CONFIG_OTHER("slow_but_exact", PT_CONFIG_HARMLESS),
+    PT_CONFIG_OTHER("type_vocab_size", PT_CONFIG_HARMLESS),
+    {0},
+};
+
+/* transformers ignores n_inner. */
+static int finish(struct pt_config *config, const json_t *object, const char *name, struct pt_error *err)
 {
-    uint64_t n_inner = config->intermediate_size;
-    bool found;
-    if (pt_json_get_u64(object, "n_inner", name, &n_inner, &found, err))
-        return (int)err->status;
-    if (n_inner != config->intermediate_size)
+    (void)object;
+    const uint64_t factor = config->family->mlp_factor;
+    if (config->intermediate_size != factor * config->hidden_size)
         return pt_fail(err, PT_MISMATCH,
-                       "%s: \"n_inner\" is %" PRIu64 ", only %d times the hidden size is supported", name,
-                       n_inner, MLP_FACTOR);
+                       "%s: \"n_inner\" is %" PRIu64 ", only %" PRIu64 " times the hidden size is supported",
+                       name, config->intermediate_size, factor);
     return PT_OK;
-}
-
-static int read_config(struct pt_config *config, const json_t *object, const char *name, struct pt_error *err)
-{
-    bool found;
-    config->norm_epsilon = DEFAULT_EPSILON;
-    if (pt_config_read_size(object, "n_embed", "hidden_size", name, MOST_HIDDEN, &config->hidden_size, err) ||
-        pt_config_read_size(object, "n_layer", "num_hidden_layers", name, MOST_LAYERS, &config->n_layers,
-                            err) ||
-        pt_config_read_size(object, "n_head", "num_attention_heads", name, MOST_HIDDEN, &config->n_heads,
-                            err) ||
-        pt_json_get_double(object, "layer_norm_epsilon", name, &config->norm_epsilon, &found, err) ||
-        pt_json_get_bool(object, "apply_residual_connection_post_layernorm", name,
-                         &config->residual_after_norm, &found, err) ||
-        check_activation(object, name, err))
-        return (int)err->status;
-    if (config->hidden_size % config->n_heads)
-        return pt_fail(err, PT_BAD_INPUT,
-                       "%s: hidden size %" PRIu64 " is not a multiple of %" PRIu64 " heads", name,
-                       config->hidden_size, config->n_heads);
-    if (!(config->norm_epsilon >= 0 && config->norm_epsilon < 1))
-        return pt_fail(err, PT_BAD_INPUT, "%s: \"layer_norm_epsilon\" is %g", name, config->norm_epsilon);
-    config->n_kv_heads = config->n_heads;
-    config->head_dim = config->hidden_size / config->n_heads;
-    config->intermediate_size = MLP_FACTOR * config->hidden_size;
-    return check_inner_size(config, object, name, err);
 }
 
 const struct pt_family pt_family_bloom = {
     .model_type = "bloom",
     .architectures = {"BloomForCausalLM", "BloomModel"},
-    .prefix = "transformer.",
+    .prefixes = {"transformer."},
     .names =
         {
             [PT_EMBEDDING] = "word_embeddings.weight",
@@ -100,8 +74,12 @@ const struct pt_family pt_family_bloom = {
         },
     .buffers = {"h.%u.self_attention.scale_mask_softmax.causal_mask", "h.%u.self_attention.masked_bias"},
     .norm = PT_LAYER_NORM,
-    .activation = PT_GELU_TANH,
-    .positions = PT_ALIBI,
-    .qkv_layout = PT_QKV_BY_HEAD,
-    .read_config = read_config,
+    .mlp_factor = 4,
+    .defaults = {.norm_epsilon = 1e-5,
+                 .activation = PT_GELU_TANH,
+                 .positions = PT_ALIBI,
+                 .qkv_layout = PT_QKV_BY_HEAD,
+                 .tied_head = true},
+    .fields = fields,
+    .finish = finish,
 };

@@ -49,36 +49,6 @@ static unsigned slot_layer(size_t index)
     return index < OUTER_ROLES ? 0 : (unsigned)((index - OUTER_ROLES) / LAYER_ROLES);
 }
 
-unsigned pt_role_shape(const struct pt_config *config, enum pt_role role, uint64_t shape[2])
-{
-    uint64_t hidden = config->hidden_size, inner = config->intermediate_size;
-    uint64_t qkv = pt_config_qkv_size(config), q = pt_config_q_size(config);
-    const uint64_t shapes[PT_ROLES][2] = {
-        [PT_EMBEDDING] = {config->vocab_size, hidden},
-        [PT_EMBEDDING_NORM_WEIGHT] = {hidden},
-        [PT_EMBEDDING_NORM_BIAS] = {hidden},
-        [PT_FINAL_NORM_WEIGHT] = {hidden},
-        [PT_FINAL_NORM_BIAS] = {hidden},
-        [PT_HEAD] = {config->vocab_size, hidden},
-        [PT_ATTENTION_NORM_WEIGHT] = {hidden},
-        [PT_ATTENTION_NORM_BIAS] = {hidden},
-        [PT_QKV_WEIGHT] = {qkv, hidden},
-        [PT_QKV_BIAS] = {qkv},
-        [PT_ATTENTION_OUT_WEIGHT] = {hidden, q},
-        [PT_ATTENTION_OUT_BIAS] = {hidden},
-        [PT_MLP_NORM_WEIGHT] = {hidden},
-        [PT_MLP_NORM_BIAS] = {hidden},
-        [PT_MLP_UP_WEIGHT] = {inner, hidden},
-        [PT_MLP_UP_BIAS] = {inner},
-        [PT_MLP_DOWN_WEIGHT] = {hidden, inner},
-        [PT_MLP_DOWN_BIAS] = {hidden},
-    };
-    if (!config->family->names[role])
-        return 0;
-    memcpy(shape, shapes[role], sizeof shapes[role]);
-    return pt_role_is_vector(role) ? 1 : 2;
-}
-
 /* Whether a name is the pattern's with a number where the pattern has %u; *number is 0 for a pattern without.
  */
 static bool match(const char *pattern, const char *name, unsigned long *number)
@@ -117,14 +87,21 @@ static int fill_slot(struct pt_model *model, const struct pt_tensor *tensor, uns
     return PT_OK;
 }
 
+static const char *without_prefix(const struct pt_family *family, const char *name)
+{
+    for (size_t i = 0; i < sizeof family->prefixes / sizeof *family->prefixes && family->prefixes[i]; i++)
+        if (!strncmp(name, family->prefixes[i], strlen(family->prefixes[i])))
+            return name + strlen(family->prefixes[i]);
+    return name;
+}
+
 static int place_tensor(struct pt_model *model, const struct pt_tensor *tensor, struct pt_error *err)
 {
     const struct pt_family *family = model->config.family;
-    size_t prefix = strlen(family->prefix);
-    const char *name = strncmp(tensor->name, family->prefix, prefix) ? tensor->name : tensor->name + prefix;
+    const char *name = without_prefix(family, tensor->name);
     unsigned long layer;
     for (enum pt_role role = 0; role < PT_ROLES; role++)
-        if (family->names[role] && match(family->names[role], name, &layer))
+        if (pt_config_has_role(&model->config, role) && match(family->names[role], name, &layer))
             return fill_slot(model, tensor, layer, role, err);
     if (is_buffer(family, name))
         return PT_OK;
@@ -162,10 +139,10 @@ static int name_slots(struct pt_model *model, struct pt_error *err)
     model->slots = pt_new_array(model->n_slots, sizeof *model->slots, err);
     for (size_t i = 0; model->slots && i < model->n_slots; i++) {
         enum pt_role role = slot_role(i);
-        const char *pattern = family->names[role];
-        if (!pattern)
+        if (!pt_config_has_role(&model->config, role))
             continue;
-        const char *place = strstr(pattern, "%u"), *prefix = role == PT_HEAD ? "" : family->prefix;
+        const char *pattern = family->names[role], *place = strstr(pattern, "%u"),
+                   *prefix = role == PT_HEAD ? "" : family->prefixes[0];
         if (place)
             model->slots[i].name = pt_new_format(err, "%s%.*s%u%s", prefix, (int)(place - pattern), pattern,
                                                  slot_layer(i), place + strlen("%u"));
@@ -344,10 +321,23 @@ enum pt_dtype pt_model_dtype(const struct pt_model *model)
     return most;
 }
 
+float pt_model_embedding_scale(const struct pt_model *model)
+{
+    float scale = (float)model->config.embedding_scale;
+    enum pt_dtype dtype = model->slots[PT_EMBEDDING].tensor->dtype;
+    uint16_t bits = dtype == PT_F16 ? pt_f16_from_f32(scale) : pt_bf16_from_f32(scale);
+    if (dtype != PT_F32)
+        pt_to_f32(&scale, &bits, dtype, 1);
+    return scale;
+}
+
 void pt_model_embedding(const struct pt_model *model, uint32_t id, float *row)
 {
     const struct pt_tensor *table = model->slots[PT_EMBEDDING].tensor;
     size_t hidden = model->config.hidden_size;
+    float scale = pt_model_embedding_scale(model);
     pt_to_f32(row, (const char *)table->data + id * hidden * pt_dtype_bytes(table->dtype), table->dtype,
               hidden);
+    for (size_t i = 0; scale != 0 && i < hidden; i++)
+        row[i] *= scale;
 }

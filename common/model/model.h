@@ -22,7 +22,7 @@ void pt_model_close(struct pt_model *model);
 
 const char *pt_model_name(const struct pt_model *model); /* the path as given */
 const struct pt_config *pt_model_config(const struct pt_model *model);
-/* The tensor of a role (layer is ignored for those outside of layers), NULL where the family has none. A tied
+/* The tensor of a role (layer is ignored for those outside of layers), NULL where the model has none. A tied
  * head is the embedding.
  */
 const struct pt_tensor *pt_model_tensor(const struct pt_model *model, unsigned layer, enum pt_role role);
@@ -35,16 +35,17 @@ const struct pt_tensor *pt_model_head(const struct pt_model *model);
 /* Its canonical name, with the family's prefix: "transformer.h.0.self_attention.dense.weight". Owned by the
  * model. */
 const char *pt_model_tensor_name(const struct pt_model *model, unsigned layer, enum pt_role role);
-/* The shape that the configuration asks of a role's tensor; returns its rank, 0 where the family has no such
- * tensor. */
-unsigned pt_role_shape(const struct pt_config *config, enum pt_role role, uint64_t shape[2]);
 /* Over canonical names, shapes, dtypes and 4 KiB of each tensor (tied head and buffers left out). */
 struct pt_fingerprint pt_model_fingerprint(const struct pt_model *model);
 /* As PEFT counts them: a tied head once. */
 uint64_t pt_model_parameters(const struct pt_model *model);
 /* The dtype of most of the matrices' elements. */
 enum pt_dtype pt_model_dtype(const struct pt_model *model);
-/* Row `id` (below the vocabulary's size) of the embedding widened to f32 [hidden]. */
+/* What the embedding's rows are multiplied by, rounded to the embedding's dtype as transformers does; 0: by
+ * nothing. */
+float pt_model_embedding_scale(const struct pt_model *model);
+/* What the embedding gives for `id` (below the vocabulary's size), in f32 [hidden]: the row as it goes into
+ * the model. */
 void pt_model_embedding(const struct pt_model *model, uint32_t id, float *row);
 
 #endif

@@ -7,6 +7,7 @@
 #define PT_MODEL_PASS_H
 
 #include "math/attention.h"
+#include "model/position_tables.h"
 #include "model/rows.h"
 #include "model/workspace.h"
 
@@ -14,7 +15,8 @@ struct pt_pass {
     const struct pt_math *math;
     const struct pt_config *config;
     struct pt_weights *weights;
-    struct pt_attention_shape shape;
+    struct pt_attention_shape shapes[2]; /* of layers that see everything, and of local ones */
+    struct pt_position_tables *tables;
     struct pt_workspace *space;
     struct pt_rows *rows;
     float *front_keys;           /* [n_layers, n_front, 2 * kv] keys and values of the rows in front */
@@ -32,9 +34,14 @@ struct pt_span {
 struct pt_span pt_pass_rows(const struct pt_pass *pass, size_t from);
 struct pt_span pt_pass_final_rows(const struct pt_pass *pass, size_t from);
 bool pt_pass_is_last(const struct pt_pass *pass, size_t layer);
+const struct pt_attention_shape *pt_pass_shape(const struct pt_pass *pass, size_t layer);
 
-/* Where q (0), k (1) and v (2) lie in rows of the fused projection. */
+/* The angles of a layer's rows. */
+const struct pt_rotary_table *pt_pass_rotary(const struct pt_pass *pass, size_t layer);
+
+/* Where q (0), k (1) and v (2) lie in rows of the projection. */
 struct pt_heads pt_pass_qkv_heads(const struct pt_pass *pass, float *qkv, unsigned which);
+size_t pt_pass_n_heads(const struct pt_pass *pass, unsigned which);
 /* Where keys (0) and values (1) of a layer's rows in front lie in `front_keys` or `front_key_gradients`. */
 struct pt_heads pt_pass_front_heads(const struct pt_pass *pass, float *front, size_t layer, unsigned which);
 void pt_copy_heads(const struct pt_pass *pass, size_t n_rows, struct pt_heads from, struct pt_heads to);
@@ -43,6 +50,11 @@ void pt_copy_heads(const struct pt_pass *pass, size_t n_rows, struct pt_heads fr
  * well. */
 int pt_pass_segments(struct pt_pass *pass, size_t layer, size_t from, float *dqkv, size_t *n_segments,
                      struct pt_error *err) PT_MUST_USE;
+
+/* The MLP's activation: from the layer's kept `up` to space->inner; and the gradient of space->inner to that
+ * of `up`, in space->wide. */
+void pt_pass_activate(const struct pt_pass *pass, size_t layer, struct pt_span span);
+void pt_pass_activate_backward(const struct pt_pass *pass, size_t layer, struct pt_span span);
 
 /* The rows as they go into the embedding norm: to [rows, hidden], from row `from` on. */
 void pt_pass_input(const struct pt_pass *pass, size_t from, float *to);

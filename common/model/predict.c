@@ -7,6 +7,7 @@
 
 #include "math/activation.h"
 
+#include <math.h>
 #include <string.h>
 
 /* The final rows of predictions `at` .. `at` + n, one behind the other, in space->normed. */
@@ -27,13 +28,28 @@ static size_t chunk_rows(const struct pt_pass *pass, size_t at)
     return left < room ? left : room;
 }
 
-void pt_pass_logits(const struct pt_pass *pass, float *logits)
+static void cap_rows(size_t n, float cap, float *logits)
+{
+#pragma omp parallel for schedule(static)
+    for (size_t i = 0; i < n; i++)
+        logits[i] = cap * tanhf(logits[i] / cap);
+}
+
+/* Logits [n, vocab] of rows behind the final norm. */
+static void predict(const struct pt_pass *pass, size_t n, const float *rows, float *logits)
 {
     const struct pt_linear *head = &pass->weights->head;
+    size_t vocab = head->weight.n_out;
+    pt_linear_forward(head, pass->math, n, rows, logits, vocab, &pass->space->low);
+    if (pass->config->logit_cap > 0)
+        cap_rows(n * vocab, (float)pass->config->logit_cap, logits);
+}
+
+void pt_pass_logits(const struct pt_pass *pass, float *logits)
+{
     for (size_t at = 0, n; at < pass->rows->n_predictions; at += n) {
         n = chunk_rows(pass, at);
-        pt_linear_forward(head, pass->math, n, gather(pass, at, n), logits + at * head->weight.n_out,
-                          &pass->space->low);
+        predict(pass, n, gather(pass, at, n), logits + at * pass->config->vocab_size);
     }
 }
 
@@ -44,11 +60,11 @@ static void backward_chunk(const struct pt_pass *pass, size_t at, size_t n, cons
     const struct pt_linear *head = &pass->weights->head;
     struct pt_workspace *space = pass->space;
     size_t hidden = pass->config->hidden_size;
-    pt_linear_gradients(head, pass->math, n, rows, space->logits, &space->low);
+    pt_linear_gradients(head, pass->math, n, rows, space->logits, head->weight.n_out, &space->low);
     if (!pt_weights_reach_step(pass->weights, pass->config->n_layers, PT_STEP_FINAL_NORM))
         return;
     float *gradients = space->attention;
-    pt_linear_backward(head, pass->math, n, space->logits, gradients, &space->low);
+    pt_linear_backward(head, pass->math, n, space->logits, head->weight.n_out, false, gradients, &space->low);
     for (size_t i = 0; i < n; i++) {
         size_t final_row = pass->rows->predictions[at + i].final_row;
         if (final_row < pass->rows->n_final_front)
@@ -58,10 +74,30 @@ static void backward_chunk(const struct pt_pass *pass, size_t at, size_t n, cons
     }
 }
 
+/* Losses of n rows of space->logits, which become their gradients; a soft cap's derivative needs the capped
+ * logits, which are kept for a few rows at a time. */
+static void losses_of(const struct pt_pass *pass, size_t n, const struct pt_target *targets, bool backward,
+                      double *losses, uint8_t *correct)
+{
+    size_t vocab = pass->config->vocab_size;
+    float *logits = pass->space->logits, *capped = pass->space->capped;
+    float cap = (float)pass->config->logit_cap;
+    if (!(cap > 0 && backward)) {
+        pt_cross_entropy(n, vocab, logits, targets, backward, losses, correct);
+        return;
+    }
+    for (size_t i = 0, rows; i < n; i += rows, logits += rows * vocab) {
+        rows = n - i < PT_CAPPED_ROWS ? n - i : PT_CAPPED_ROWS;
+        memcpy(capped, logits, rows * vocab * sizeof *capped);
+        pt_cross_entropy(rows, vocab, logits, targets + i, true, losses + i, correct + i);
+#pragma omp parallel for schedule(static)
+        for (size_t j = 0; j < rows * vocab; j++)
+            logits[j] *= 1 - (capped[j] / cap) * (capped[j] / cap);
+    }
+}
+
 void pt_pass_loss(const struct pt_pass *pass, bool backward, struct pt_sequence_loss *each)
 {
-    const struct pt_linear *head = &pass->weights->head;
-    struct pt_workspace *space = pass->space;
     struct pt_target targets[PT_LOGIT_ROWS];
     double losses[PT_LOGIT_ROWS];
     uint8_t correct[PT_LOGIT_ROWS];
@@ -69,10 +105,10 @@ void pt_pass_loss(const struct pt_pass *pass, bool backward, struct pt_sequence_
         n = chunk_rows(pass, at);
         const struct pt_prediction *predictions = pass->rows->predictions + at;
         const float *rows = gather(pass, at, n);
-        pt_linear_forward(head, pass->math, n, rows, space->logits, &space->low);
+        predict(pass, n, rows, pass->space->logits);
         for (size_t i = 0; i < n; i++)
             targets[i] = predictions[i].target;
-        pt_cross_entropy(n, head->weight.n_out, space->logits, targets, backward, losses, correct);
+        losses_of(pass, n, targets, backward, losses, correct);
         for (size_t i = 0; i < n; i++) {
             struct pt_sequence_loss *sum = &each[predictions[i].sequence];
             sum->loss += losses[i];

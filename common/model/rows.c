@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "fmt/stream.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 
 size_t pt_sequence_rows(const struct pt_sequence *sequence)
@@ -41,9 +42,22 @@ static int add_prediction(struct pt_rows *rows, size_t final_row, size_t sequenc
     return PT_OK;
 }
 
+/* Rows `first` .. `first` + n have positions from `position` on. */
+static int place_rows(struct pt_rows *rows, size_t first, size_t n, size_t position, struct pt_error *err)
+{
+    if (first + n + position > UINT32_MAX)
+        return pt_fail(err, PT_MISMATCH, "a sequence of more than %" PRIu32 " rows", UINT32_MAX);
+    if (pt_reserve(&rows->positions, &rows->positions_capacity, first + n, sizeof *rows->positions, err))
+        return (int)err->status;
+    for (size_t i = 0; i < n; i++)
+        rows->positions[first + i] = (uint32_t)(position + i);
+    return PT_OK;
+}
+
 static struct pt_run *add_run(struct pt_rows *rows, const struct pt_run *run, struct pt_error *err)
 {
-    if (pt_reserve(&rows->runs, &rows->runs_capacity, rows->n_runs + 1, sizeof *rows->runs, err))
+    if (pt_reserve(&rows->runs, &rows->runs_capacity, rows->n_runs + 1, sizeof *rows->runs, err) ||
+        place_rows(rows, rows->n, run->n, rows->first_position + rows->n_front + run->n_past, err))
         return NULL;
     struct pt_run *added = &rows->runs[rows->n_runs++];
     *added = *run;
@@ -52,11 +66,15 @@ static struct pt_run *add_run(struct pt_rows *rows, const struct pt_run *run, st
     return added;
 }
 
-int pt_rows_start(struct pt_rows *rows, size_t n_front, bool front_predicts, struct pt_error *err)
+int pt_rows_start(struct pt_rows *rows, size_t n_front, size_t first_position, bool front_predicts,
+                  struct pt_error *err)
 {
     rows->n = rows->n_front = n_front;
+    rows->first_position = first_position;
     rows->n_runs = rows->n_final = rows->n_predictions = 0;
     rows->n_final_front = front_predicts ? 1 : 0;
+    if (place_rows(rows, 0, n_front, first_position, err))
+        return (int)err->status;
     return front_predicts ? add_final_row(rows, n_front - 1, err) : PT_OK;
 }
 
@@ -101,6 +119,7 @@ int pt_rows_add_run(struct pt_rows *rows, const struct pt_run *run, size_t n_fin
 
 void pt_rows_free(struct pt_rows *rows)
 {
+    free(rows->positions);
     free(rows->runs);
     free(rows->final_rows);
     free(rows->predictions);

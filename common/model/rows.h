@@ -29,22 +29,25 @@ struct pt_prediction {
 };
 
 struct pt_rows {
-    size_t n_front;       /* rows put in front */
-    size_t n;             /* all rows, those in front included */
-    size_t n_final_front; /* 1 where the last row in front is a final row (always the first one), else 0 */
-    struct pt_run *runs;  /* [n_runs], owned */
-    size_t *final_rows;   /* [n_final] rows of the matrix, ascending; owned */
+    size_t n_front;        /* rows put in front */
+    size_t n;              /* all rows, those in front included */
+    size_t first_position; /* of the first row in front */
+    uint32_t *positions;   /* [n] of each row in its sequence; owned */
+    size_t n_final_front;  /* 1 where the last row in front is a final row (always the first one), else 0 */
+    struct pt_run *runs;   /* [n_runs], owned */
+    size_t *final_rows;    /* [n_final] rows of the matrix, ascending; owned */
     struct pt_prediction *predictions; /* [n_predictions], owned */
     size_t n_runs, n_final, n_predictions;
-    size_t runs_capacity, final_capacity, predictions_capacity;
+    size_t positions_capacity, runs_capacity, final_capacity, predictions_capacity;
 };
 
 /* Rows that a sequence needs: those up to the one that predicts its last counted token. */
 size_t pt_sequence_rows(const struct pt_sequence *sequence);
 bool pt_sequence_counts_first(const struct pt_sequence *sequence);
 
-/* Starts a list with n_front rows; front_predicts: the last of them is a final row. */
-int pt_rows_start(struct pt_rows *rows, size_t n_front, bool front_predicts,
+/* Starts a list with n_front rows, the first of which has position first_position; front_predicts: the last
+ * of them is a final row. */
+int pt_rows_start(struct pt_rows *rows, size_t n_front, size_t first_position, bool front_predicts,
                   struct pt_error *err) PT_MUST_USE;
 /* Adds what a sequence needs, and a prediction for each of its counted tokens; `index` is its number in the
  * caller's list. */

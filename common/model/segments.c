@@ -25,14 +25,32 @@ bool pt_pass_is_last(const struct pt_pass *pass, size_t layer)
     return layer + 1 == pass->config->n_layers;
 }
 
+const struct pt_attention_shape *pt_pass_shape(const struct pt_pass *pass, size_t layer)
+{
+    return &pass->shapes[pass->config->local[layer]];
+}
+
+const struct pt_rotary_table *pt_pass_rotary(const struct pt_pass *pass, size_t layer)
+{
+    return &pass->tables->rotary[pass->config->local[layer]].table;
+}
+
+size_t pt_pass_n_heads(const struct pt_pass *pass, unsigned which)
+{
+    return which ? pass->config->n_kv_heads : pass->config->n_heads;
+}
+
 struct pt_heads pt_pass_qkv_heads(const struct pt_pass *pass, float *qkv, unsigned which)
 {
-    size_t head_dim = pass->config->head_dim;
-    switch (pass->config->family->qkv_layout) {
+    const size_t head_dim = pass->config->head_dim, row = pt_config_qkv_size(pass->config);
+    const size_t starts[] = {0, pt_config_q_size(pass->config), row - pt_config_kv_size(pass->config)};
+    switch (pass->config->qkv_layout) {
     case PT_QKV_BY_HEAD:
+        return (struct pt_heads){qkv + which * head_dim, row, 3 * head_dim};
+    case PT_QKV_BLOCKS:
         break;
     }
-    return (struct pt_heads){qkv + which * head_dim, pt_config_qkv_size(pass->config), 3 * head_dim};
+    return (struct pt_heads){qkv + starts[which], row, head_dim};
 }
 
 /* Keys and values side by side: [rows, 2, kv]. */

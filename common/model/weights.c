@@ -11,7 +11,7 @@
 #include <stdlib.h>
 
 struct view {
-    const void *data; /* NULL where the family has no such tensor */
+    const void *data; /* NULL where the model has no such tensor */
     enum pt_dtype dtype;
     float *gradient;
     bool replaced;
@@ -28,14 +28,37 @@ static struct view *view_of(const struct builder *builder, size_t layer, enum pt
     return &builder->views[(role < PT_FIRST_LAYER_ROLE ? 0 : layer) * PT_ROLES + role];
 }
 
-/* The tensor that a view is of; NULL where the family has none. */
+/* The tensor that a view is of; NULL where the model has none. */
 static const struct pt_tensor *tensor_of(const struct builder *builder, size_t index)
 {
     unsigned layer = (unsigned)(index / PT_ROLES);
     enum pt_role role = (enum pt_role)(index % PT_ROLES);
-    if ((role < PT_FIRST_LAYER_ROLE && layer) || role == PT_HEAD || !builder->config->family->names[role])
+    if ((role < PT_FIRST_LAYER_ROLE && layer) || role == PT_HEAD ||
+        !pt_config_has_role(builder->config, role))
         return NULL;
     return pt_model_tensor(builder->model, layer, role);
+}
+
+static bool is_norm_weight(enum pt_role role)
+{
+    switch (role) {
+    case PT_EMBEDDING_NORM_WEIGHT:
+    case PT_FINAL_NORM_WEIGHT:
+    case PT_ATTENTION_NORM_WEIGHT:
+    case PT_Q_NORM_WEIGHT:
+    case PT_K_NORM_WEIGHT:
+    case PT_ATTENTION_OUT_NORM_WEIGHT:
+    case PT_MLP_NORM_WEIGHT:
+    case PT_MLP_OUT_NORM_WEIGHT:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool is_raised(const struct builder *builder, enum pt_role role)
+{
+    return builder->config->family->norm_adds_one && is_norm_weight(role);
 }
 
 static int load_views(struct pt_weights *weights, struct builder *builder, struct pt_error *err)
@@ -54,6 +77,9 @@ static int load_views(struct pt_weights *weights, struct builder *builder, struc
         const struct pt_tensor *tensor = tensor_of(builder, i);
         if (tensor && tensor->rank == 1) {
             pt_to_f32(next, tensor->data, tensor->dtype, tensor->n_elements);
+            for (size_t e = 0; is_raised(builder, (enum pt_role)(i % PT_ROLES)) && e < tensor->n_elements;
+                 e++)
+                next[e] += 1;
             builder->views[i] = (struct view){.data = next, .dtype = PT_F32};
             next += tensor->n_elements;
         } else if (tensor) {
@@ -66,7 +92,7 @@ static int load_views(struct pt_weights *weights, struct builder *builder, struc
 static int check_place(const struct builder *builder, unsigned layer, enum pt_role role, const char *what,
                        struct pt_error *err)
 {
-    if (role >= PT_ROLES || !builder->config->family->names[role])
+    if (role >= PT_ROLES || !pt_config_has_role(builder->config, role))
         return pt_fail(err, PT_MISMATCH, "%s: the model has no tensor for a %s",
                        pt_model_name(builder->model), what);
     if (role >= PT_FIRST_LAYER_ROLE && layer >= builder->config->n_layers)
@@ -75,7 +101,23 @@ static int check_place(const struct builder *builder, unsigned layer, enum pt_ro
     return PT_OK;
 }
 
-static int replace_tensors(struct builder *builder, const struct pt_plugs *plugs, struct pt_error *err)
+/* The norm reads the sum instead, which follows the weight from pass to pass. */
+static int raise(struct pt_weights *weights, struct view *view, uint64_t n, struct pt_error *err)
+{
+    size_t capacity = weights->n_raised;
+    if (pt_reserve(&weights->raised, &capacity, weights->n_raised + 1, sizeof *weights->raised, err))
+        return (int)err->status;
+    struct pt_raised *raised = &weights->raised[weights->n_raised];
+    *raised = (struct pt_raised){view->data, pt_new_floats(n, err), n};
+    if (!raised->sum)
+        return (int)err->status;
+    weights->n_raised++;
+    view->data = raised->sum;
+    return PT_OK;
+}
+
+static int replace_tensors(struct pt_weights *weights, struct builder *builder, const struct pt_plugs *plugs,
+                           struct pt_error *err)
 {
     for (size_t i = 0; i < plugs->n_tensors; i++) {
         const struct pt_plug_tensor *plug = &plugs->tensors[i];
@@ -88,6 +130,10 @@ static int replace_tensors(struct builder *builder, const struct pt_plugs *plugs
                            pt_model_tensor_name(builder->model, plug->layer, plug->role));
         *view =
             (struct view){.data = plug->value, .dtype = PT_F32, .gradient = plug->gradient, .replaced = true};
+        uint64_t shape[2];
+        pt_role_shape(builder->config, plug->role, shape);
+        if (is_raised(builder, plug->role) && raise(weights, view, shape[0], err))
+            return (int)err->status;
     }
     return PT_OK;
 }
@@ -108,9 +154,14 @@ static void load_head(struct builder *builder)
 static struct pt_matrix matrix(const struct builder *builder, size_t layer, enum pt_role role)
 {
     const struct view *view = view_of(builder, layer, role);
-    uint64_t shape[2];
+    bool transposed = pt_role_is_transposed(builder->config, role);
+    uint64_t shape[2] = {0};
     pt_role_shape(builder->config, role, shape);
-    return (struct pt_matrix){view->data, view->dtype, shape[0], shape[1]};
+    return (struct pt_matrix){.data = view->data,
+                              .dtype = view->dtype,
+                              .n_out = shape[transposed],
+                              .n_in = shape[!transposed],
+                              .transposed = transposed};
 }
 
 static struct pt_linear linear(const struct builder *builder, size_t layer, enum pt_role role)
@@ -126,46 +177,85 @@ static struct pt_linear linear(const struct builder *builder, size_t layer, enum
     return built;
 }
 
+/* The roles in a row, of which the model has some. */
+static struct pt_projection projection(const struct builder *builder, size_t layer, const enum pt_role *roles,
+                                       size_t n)
+{
+    struct pt_projection built = {0};
+    for (size_t i = 0; i < n; i++)
+        if (pt_config_has_role(builder->config, roles[i]))
+            built.parts[built.n_parts++] = linear(builder, layer, roles[i]);
+    return built;
+}
+
 static struct pt_norm norm(const struct builder *builder, size_t layer, enum pt_role role)
 {
     const struct view *weight = view_of(builder, layer, role), *bias = view_of(builder, layer, role + 1);
     return (struct pt_norm){weight->data, bias->data, weight->gradient, bias->gradient};
 }
 
+static const enum pt_role qkv_roles[] = {PT_QKV_WEIGHT, PT_Q_WEIGHT, PT_K_WEIGHT, PT_V_WEIGHT};
+static const enum pt_role up_roles[] = {PT_MLP_GATE_WEIGHT, PT_MLP_UP_WEIGHT};
+
+#define N_OF(array) (sizeof(array) / sizeof *(array))
+
+static struct pt_layer build_layer(const struct builder *builder, size_t l)
+{
+    return (struct pt_layer){
+        .attention_norm = norm(builder, l, PT_ATTENTION_NORM_WEIGHT),
+        .qkv = projection(builder, l, qkv_roles, N_OF(qkv_roles)),
+        .q_norm = norm(builder, l, PT_Q_NORM_WEIGHT),
+        .k_norm = norm(builder, l, PT_K_NORM_WEIGHT),
+        .attention_out = linear(builder, l, PT_ATTENTION_OUT_WEIGHT),
+        .attention_out_norm = norm(builder, l, PT_ATTENTION_OUT_NORM_WEIGHT),
+        .mlp_norm = norm(builder, l, PT_MLP_NORM_WEIGHT),
+        .up = projection(builder, l, up_roles, N_OF(up_roles)),
+        .mlp_down = linear(builder, l, PT_MLP_DOWN_WEIGHT),
+        .mlp_out_norm = norm(builder, l, PT_MLP_OUT_NORM_WEIGHT),
+    };
+}
+
 static void build(struct pt_weights *weights, const struct builder *builder)
 {
     weights->embedding = matrix(builder, 0, PT_EMBEDDING);
     weights->embedding_gradient = view_of(builder, 0, PT_EMBEDDING)->gradient;
+    weights->embedding_scale = pt_model_embedding_scale(builder->model);
+    weights->position_embedding = matrix(builder, 0, PT_POSITION_EMBEDDING);
+    weights->position_gradient = view_of(builder, 0, PT_POSITION_EMBEDDING)->gradient;
     weights->embedding_norm = norm(builder, 0, PT_EMBEDDING_NORM_WEIGHT);
     weights->final_norm = norm(builder, 0, PT_FINAL_NORM_WEIGHT);
     weights->head = linear(builder, 0, PT_HEAD);
     for (size_t l = 0; l < builder->config->n_layers; l++)
-        weights->layers[l] = (struct pt_layer){
-            .attention_norm = norm(builder, l, PT_ATTENTION_NORM_WEIGHT),
-            .qkv = linear(builder, l, PT_QKV_WEIGHT),
-            .attention_out = linear(builder, l, PT_ATTENTION_OUT_WEIGHT),
-            .mlp_norm = norm(builder, l, PT_MLP_NORM_WEIGHT),
-            .mlp_up = linear(builder, l, PT_MLP_UP_WEIGHT),
-            .mlp_down = linear(builder, l, PT_MLP_DOWN_WEIGHT),
-        };
+        weights->layers[l] = build_layer(builder, l);
 }
 
-static struct pt_linear *find_linear(struct pt_weights *weights, unsigned layer, enum pt_role role)
+/* The linear of a role in a projection; NULL where it is not one of the projection's roles. */
+static struct pt_linear *find_part(const struct builder *builder, struct pt_projection *projection,
+                                   const enum pt_role *roles, size_t n, enum pt_role role)
 {
-    switch (role) {
-    case PT_HEAD:
-        return &weights->head;
-    case PT_QKV_WEIGHT:
-        return &weights->layers[layer].qkv;
-    case PT_ATTENTION_OUT_WEIGHT:
-        return &weights->layers[layer].attention_out;
-    case PT_MLP_UP_WEIGHT:
-        return &weights->layers[layer].mlp_up;
-    case PT_MLP_DOWN_WEIGHT:
-        return &weights->layers[layer].mlp_down;
-    default:
-        return NULL;
+    size_t part = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (roles[i] == role)
+            return &projection->parts[part];
+        part += pt_config_has_role(builder->config, roles[i]);
     }
+    return NULL;
+}
+
+static struct pt_linear *find_linear(struct pt_weights *weights, const struct builder *builder,
+                                     unsigned layer, enum pt_role role)
+{
+    if (role == PT_HEAD)
+        return &weights->head;
+    if (role == PT_ATTENTION_OUT_WEIGHT)
+        return &weights->layers[layer].attention_out;
+    if (role == PT_MLP_DOWN_WEIGHT)
+        return &weights->layers[layer].mlp_down;
+    if (role < PT_FIRST_LAYER_ROLE)
+        return NULL;
+    struct pt_linear *linear =
+        find_part(builder, &weights->layers[layer].qkv, qkv_roles, N_OF(qkv_roles), role);
+    return linear ? linear : find_part(builder, &weights->layers[layer].up, up_roles, N_OF(up_roles), role);
 }
 
 static int add_deltas(struct pt_weights *weights, const struct builder *builder, const struct pt_plugs *plugs,
@@ -175,7 +265,7 @@ static int add_deltas(struct pt_weights *weights, const struct builder *builder,
         const struct pt_plug_delta *delta = &plugs->deltas[i];
         if (check_place(builder, delta->layer, delta->role, "delta", err))
             return (int)err->status;
-        struct pt_linear *target = find_linear(weights, delta->layer, delta->role);
+        struct pt_linear *target = find_linear(weights, builder, delta->layer, delta->role);
         if (!target || !delta->rank || target->delta)
             return pt_fail(err, PT_MISMATCH, "%s: a delta on %s %s", pt_model_name(builder->model),
                            pt_model_tensor_name(builder->model, delta->layer, delta->role),
@@ -195,12 +285,13 @@ static int add_keys(struct pt_weights *weights, const struct builder *builder, c
 {
     for (size_t i = 0; i < plugs->n_keys; i++) {
         const struct pt_plug_keys *keys = &plugs->keys[i];
-        if (check_place(builder, keys->layer, PT_QKV_WEIGHT, "key", err))
+        if (check_place(builder, keys->layer, PT_ATTENTION_OUT_WEIGHT, "key", err))
             return (int)err->status;
         if (weights->layers[keys->layer].keys)
             return pt_fail(err, PT_MISMATCH, "%s: keys in front of layer %u twice",
                            pt_model_name(builder->model), keys->layer);
         weights->layers[keys->layer].keys = keys;
+        weights->n_keys = keys->n > weights->n_keys ? keys->n : weights->n_keys;
     }
     return PT_OK;
 }
@@ -219,12 +310,15 @@ static size_t lowest_in_layer(const struct pt_layer *layer, size_t index)
 {
     const bool trained[PT_STEPS] = {
         [PT_STEP_ATTENTION_NORM] = pt_norm_is_trained(&layer->attention_norm),
-        [PT_STEP_QKV] =
-            pt_linear_is_trained(&layer->qkv) || (layer->keys && (layer->keys->dk || layer->keys->dv)),
+        [PT_STEP_QKV] = pt_projection_is_trained(&layer->qkv) || pt_norm_is_trained(&layer->q_norm) ||
+                        pt_norm_is_trained(&layer->k_norm) ||
+                        (layer->keys && (layer->keys->dk || layer->keys->dv)),
         [PT_STEP_ATTENTION_OUT] = pt_linear_is_trained(&layer->attention_out),
+        [PT_STEP_ATTENTION_OUT_NORM] = pt_norm_is_trained(&layer->attention_out_norm),
         [PT_STEP_MLP_NORM] = pt_norm_is_trained(&layer->mlp_norm),
-        [PT_STEP_MLP_UP] = pt_linear_is_trained(&layer->mlp_up),
+        [PT_STEP_MLP_UP] = pt_projection_is_trained(&layer->up),
         [PT_STEP_MLP_DOWN] = pt_linear_is_trained(&layer->mlp_down),
+        [PT_STEP_MLP_OUT_NORM] = pt_norm_is_trained(&layer->mlp_out_norm),
     };
     for (enum pt_step step = 0; step < PT_STEPS; step++)
         if (trained[step])
@@ -234,7 +328,8 @@ static size_t lowest_in_layer(const struct pt_layer *layer, size_t index)
 
 static size_t find_lowest(const struct pt_weights *weights, size_t n_layers)
 {
-    if (weights->rows.gradient || weights->embedding_gradient || pt_norm_is_trained(&weights->embedding_norm))
+    if (weights->rows.gradient || weights->embedding_gradient || weights->position_gradient ||
+        pt_norm_is_trained(&weights->embedding_norm))
         return 0;
     for (size_t l = 0; l < n_layers; l++) {
         size_t lowest = lowest_in_layer(&weights->layers[l], l);
@@ -244,6 +339,13 @@ static size_t find_lowest(const struct pt_weights *weights, size_t n_layers)
     if (pt_norm_is_trained(&weights->final_norm))
         return place_of(n_layers, PT_STEP_FINAL_NORM);
     return pt_linear_is_trained(&weights->head) ? place_of(n_layers, PT_STEP_HEAD) : SIZE_MAX;
+}
+
+void pt_weights_refresh(struct pt_weights *weights)
+{
+    for (size_t r = 0; r < weights->n_raised; r++)
+        for (size_t i = 0; i < weights->raised[r].n; i++)
+            weights->raised[r].sum[i] = 1 + weights->raised[r].weight[i];
 }
 
 bool pt_weights_trained(const struct pt_weights *weights)
@@ -263,7 +365,8 @@ bool pt_weights_reach_input(const struct pt_weights *weights)
 
 bool pt_weights_front_rows_alone(const struct pt_weights *weights)
 {
-    return !weights->embedding_gradient && !pt_norm_is_trained(&weights->embedding_norm) &&
+    return !weights->embedding_gradient && !weights->position_gradient &&
+           !pt_norm_is_trained(&weights->embedding_norm) &&
            !pt_norm_is_trained(&weights->layers[0].attention_norm);
 }
 
@@ -275,7 +378,8 @@ int pt_weights_open(struct pt_weights *weights, const struct pt_model *model, co
     *weights = (struct pt_weights){0};
     plugs = plugs ? plugs : &none;
     weights->layers = pt_new_array(builder.config->n_layers, sizeof *weights->layers, err);
-    if (!err->status && !load_views(weights, &builder, err) && !replace_tensors(&builder, plugs, err)) {
+    if (!err->status && !load_views(weights, &builder, err) &&
+        !replace_tensors(weights, &builder, plugs, err)) {
         load_head(&builder);
         build(weights, &builder);
         weights->rows = plugs->rows;
@@ -290,6 +394,9 @@ int pt_weights_open(struct pt_weights *weights, const struct pt_model *model, co
 
 void pt_weights_close(struct pt_weights *weights)
 {
+    for (size_t i = 0; i < weights->n_raised; i++)
+        free(weights->raised[i].sum);
+    free(weights->raised);
     free(weights->layers);
     free(weights->vectors);
     *weights = (struct pt_weights){0};

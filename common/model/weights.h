@@ -11,14 +11,25 @@
 #include "model/plugs.h"
 
 struct pt_norm {
-    const float *weight, *bias; /* [hidden] f32; weight NULL where the family has no such norm */
+    const float *weight; /* [hidden] or [head_dim] f32; NULL where the model has no such norm */
+    const float *bias;   /* the same, or NULL */
     float *weight_gradient, *bias_gradient;
 };
 
+/* Where a model has no such tensors, norms and projections are empty. `up` is the gate's part, if there is
+ * one, and the up part. */
 struct pt_layer {
-    struct pt_norm attention_norm, mlp_norm;
-    struct pt_linear qkv, attention_out, mlp_up, mlp_down;
+    struct pt_norm attention_norm, q_norm, k_norm, attention_out_norm, mlp_norm, mlp_out_norm;
+    struct pt_projection qkv, up;
+    struct pt_linear attention_out, mlp_down;
     const struct pt_plug_keys *keys; /* in front of the layer's own, or NULL */
+};
+
+/* A method's own norm weight in a family whose norms multiply by 1 + weight. */
+struct pt_raised {
+    const float *weight; /* [n] borrowed */
+    float *sum;          /* [n] 1 + weight, owned */
+    size_t n;
 };
 
 /*
@@ -29,23 +40,29 @@ enum pt_step {
     PT_STEP_ATTENTION_NORM,
     PT_STEP_QKV,
     PT_STEP_ATTENTION_OUT,
+    PT_STEP_ATTENTION_OUT_NORM,
     PT_STEP_MLP_NORM,
     PT_STEP_MLP_UP,
     PT_STEP_MLP_DOWN,
+    PT_STEP_MLP_OUT_NORM,
     PT_STEPS,
     PT_STEP_FINAL_NORM = 0,
     PT_STEP_HEAD,
 };
 
 struct pt_weights {
-    struct pt_matrix embedding;
-    float *embedding_gradient;
+    struct pt_matrix embedding, position_embedding; /* position_embedding.data NULL: none */
+    float *embedding_gradient, *position_gradient;
+    float embedding_scale; /* on the embedding's rows */
     struct pt_norm embedding_norm, final_norm;
     struct pt_linear head;
     struct pt_layer *layers; /* [n_layers], owned */
     struct pt_plug_rows rows;
-    float *vectors; /* owned f32 copies of biases and norms */
-    size_t lowest;  /* place of the lowest thing trained (weights.c); SIZE_MAX where nothing is */
+    float *vectors;           /* owned f32 copies of biases and norms */
+    struct pt_raised *raised; /* [n_raised], owned */
+    size_t n_raised;
+    size_t n_keys; /* keys of a method in front of a layer, the most: positions count behind them */
+    size_t lowest; /* place of the lowest thing trained (weights.c); SIZE_MAX where nothing is */
     size_t largest_rank, largest_delta_out; /* of all deltas */
 };
 
@@ -54,6 +71,9 @@ struct pt_weights {
 int pt_weights_open(struct pt_weights *weights, const struct pt_model *model, const struct pt_plugs *plugs,
                     struct pt_error *err) PT_MUST_USE;
 void pt_weights_close(struct pt_weights *weights);
+
+/* Follows what a method did to its values since the last pass. */
+void pt_weights_refresh(struct pt_weights *weights);
 
 /* Whether anything is trained; at or below a step of a layer; below the first layer. */
 bool pt_weights_trained(const struct pt_weights *weights);

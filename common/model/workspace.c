@@ -26,36 +26,62 @@ static size_t larger(size_t a, size_t b)
     return a > b ? a : b;
 }
 
-static struct pt_kept lay_out_layer(struct arena *arena, const struct pt_config *config, size_t n)
+static struct pt_statistics take_statistics(struct arena *arena, size_t n)
 {
-    return (struct pt_kept){
-        .x = take(arena, n, config->hidden_size),
-        .attention_mean = take(arena, n, 1),
-        .attention_rstd = take(arena, n, 1),
-        .qkv = take(arena, n, pt_config_qkv_size(config)),
-        .log_sums = take(arena, n, config->n_heads),
-        .mid = take(arena, n, config->hidden_size),
-        .mlp_mean = take(arena, n, 1),
-        .mlp_rstd = take(arena, n, 1),
-        .up = take(arena, n, config->intermediate_size),
-    };
+    float *mean = take(arena, n, 1), *rstd = take(arena, n, 1);
+    return (struct pt_statistics){mean, rstd};
+}
+
+static struct pt_half lay_out_half(struct arena *arena, const struct pt_config *config, enum pt_role out_norm,
+                                   size_t n)
+{
+    struct pt_half half = {.norm = take_statistics(arena, n)};
+    if (pt_config_has_role(config, out_norm)) {
+        half.branch = take(arena, n, config->hidden_size);
+        half.branch_norm = take_statistics(arena, n);
+    }
+    if (config->norm_behind)
+        half.sum = take(arena, n, config->hidden_size);
+    return half;
+}
+
+static struct pt_kept lay_out_layer(struct arena *arena, const struct pt_config *config, bool own_input,
+                                    size_t n)
+{
+    struct pt_kept kept = {.x = take(arena, n, config->hidden_size)};
+    if (pt_config_has_role(config, PT_Q_NORM_WEIGHT)) {
+        kept.raw = take(arena, n, pt_config_qkv_size(config));
+        kept.q_rstd = take(arena, n, config->n_heads);
+        kept.k_rstd = take(arena, n, config->n_kv_heads);
+    }
+    kept.qkv = take(arena, n, pt_config_qkv_size(config));
+    kept.log_sums = take(arena, n, config->n_heads);
+    kept.attention_half = lay_out_half(arena, config, PT_ATTENTION_OUT_NORM_WEIGHT, n);
+    kept.mlp_half = lay_out_half(arena, config, PT_MLP_OUT_NORM_WEIGHT, n);
+    kept.mid = take(arena, n, config->hidden_size);
+    kept.mlp_x = config->parallel ? kept.x : kept.mid;
+    if (own_input)
+        kept.mlp_x = take(arena, n, config->hidden_size);
+    kept.up = take(arena, n, pt_config_up_size(config));
+    return kept;
 }
 
 static void lay_out_scratch(struct arena *arena, const struct pt_config *config,
                             const struct pt_weights *weights, struct pt_workspace *space)
 {
     size_t n = space->n_rows, hidden = config->hidden_size;
-    space->embedding_mean = take(arena, n, 1);
-    space->embedding_rstd = take(arena, n, 1);
+    space->embedding_norm = take_statistics(arena, n);
     space->output = take(arena, n, hidden);
     space->final = take(arena, n, hidden);
-    space->final_mean = take(arena, n, 1);
-    space->final_rstd = take(arena, n, 1);
+    space->final_norm = take_statistics(arena, n);
     space->normed = take(arena, n, hidden);
     space->gradient = take(arena, n, hidden);
     space->attention = take(arena, n, larger(pt_config_q_size(config), hidden));
-    space->wide = take(arena, n, larger(config->intermediate_size, pt_config_qkv_size(config)));
+    space->wide = take(arena, n, larger(pt_config_up_size(config), pt_config_qkv_size(config)));
+    space->inner = pt_config_is_gated(config) ? take(arena, n, config->intermediate_size) : space->wide;
     space->logits = take(arena, n < PT_LOGIT_ROWS ? n : PT_LOGIT_ROWS, config->vocab_size);
+    if (config->logit_cap > 0)
+        space->capped = take(arena, PT_CAPPED_ROWS, config->vocab_size);
     space->low.rows = take(arena, n, weights->largest_rank);
     space->low.transposed = take(arena, weights->largest_rank, weights->largest_delta_out);
 }
@@ -66,8 +92,12 @@ static size_t lay_out(struct arena arena, const struct pt_config *config, const 
     lay_out_scratch(&arena, config, weights, space);
     for (size_t l = 0; l < config->n_layers; l++) {
         bool own = space->keep || !l;
+        /* Where halves are parallel the last layer's final rows of its input are moved together, and a
+         * backward still needs the others where they were. */
+        bool own_input = config->parallel && space->keep && l + 1 == config->n_layers;
         bool keeps_attention = space->keep && pt_linear_needs_input(&weights->layers[l].attention_out);
-        struct pt_kept kept = own ? lay_out_layer(&arena, config, space->n_rows) : (struct pt_kept){0};
+        struct pt_kept kept =
+            own ? lay_out_layer(&arena, config, own_input, space->n_rows) : (struct pt_kept){0};
         float *attention =
             keeps_attention ? take(&arena, space->n_rows, pt_config_q_size(config)) : space->attention;
         if (!space->kept)

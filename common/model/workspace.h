@@ -10,33 +10,51 @@
 #include <stdint.h>
 
 /* At most so many rows of logits exist at a time. */
-enum { PT_LOGIT_ROWS = 256 };
+enum { PT_LOGIT_ROWS = 256, PT_CAPPED_ROWS = 16 };
+
+/* [rows] of a norm; a norm of heads has a value for each of them. */
+struct pt_statistics {
+    float *mean, *rstd;
+};
+
+/* What is kept of one half of a layer, attention or MLP. */
+struct pt_half {
+    struct pt_statistics norm; /* of the norm in front of the half or behind it */
+    float
+        *branch; /* [rows, hidden] the sub-layer's result in front of a norm of its own; NULL: it has none */
+    struct pt_statistics branch_norm;
+    float *sum; /* [rows, hidden] with the residual added, in front of a norm behind; NULL: there is none */
+};
 
 /* What is kept of a layer. In the last one everything behind `log_sums` belongs to the final rows. */
 struct pt_kept {
-    float *x;                               /* [rows, hidden] the layer's input */
-    float *attention_mean, *attention_rstd; /* [rows] statistics of the norm in front of attention */
-    float *qkv;                             /* [rows, qkv] */
-    float *log_sums;                        /* [rows, n_heads] */
+    float *x;         /* [rows, hidden] the layer's input */
+    float *raw;       /* [rows, qkv] in front of the norms of q and k; NULL where there are none */
+    float *q_rstd;    /* [rows, n_heads] of these norms, */
+    float *k_rstd;    /* [rows, n_kv_heads] */
+    float *qkv;       /* [rows, qkv] */
+    float *log_sums;  /* [rows, n_heads] */
     float *attention; /* [rows, q] attention's output; kept only where the projection behind it needs it */
-    float *mid;       /* [rows, hidden] the stream between attention and MLP */
-    float *mlp_mean, *mlp_rstd; /* [rows] */
-    float *up;                  /* [rows, intermediate] before the activation */
+    struct pt_half attention_half, mlp_half;
+    float *mid;   /* [rows, hidden] the stream between attention and MLP */
+    float *mlp_x; /* [rows, hidden] what the MLP's norm reads: mid, or the layer's input */
+    float *up;    /* [rows, up size] before the activation: the gate's part first */
 };
 
 struct pt_workspace {
-    void *block;                            /* owned */
-    size_t n_rows;                          /* room for so many rows */
-    bool keep;                              /* for a backward; else all layers use the same buffers */
-    struct pt_kept *kept;                   /* [n_layers], owned */
-    float *embedding_mean, *embedding_rstd; /* [rows] */
-    float *output;                          /* [rows, hidden] of the last layer, final rows */
-    float *final;                           /* [rows, hidden] the same behind the final norm */
-    float *final_mean, *final_rstd;         /* [rows] */
+    void *block;          /* owned */
+    size_t n_rows;        /* room for so many rows */
+    bool keep;            /* for a backward; else all layers use the same buffers */
+    struct pt_kept *kept; /* [n_layers], owned */
+    struct pt_statistics embedding_norm, final_norm;
+    float *output;            /* [rows, hidden] of the last layer, final rows */
+    float *final;             /* [rows, hidden] the same behind the final norm */
     float *normed, *gradient; /* [rows, hidden] scratch; the gradient that the backward carries down */
     float *attention;         /* [rows, max(q, hidden)] scratch */
-    float *wide;              /* [rows, max(intermediate, qkv)] scratch */
+    float *wide;              /* [rows, max(up size, qkv)] scratch */
+    float *inner;             /* [rows, intermediate] scratch; `wide` where the MLP has no gate */
     float *logits;            /* [PT_LOGIT_ROWS, vocab] */
+    float *capped;            /* [PT_CAPPED_ROWS, vocab] scratch; NULL where logits have no soft cap */
     struct pt_low_rank low;
 };
 

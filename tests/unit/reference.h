@@ -4,6 +4,7 @@
 #ifndef PT_TESTS_UNIT_REFERENCE_H
 #define PT_TESTS_UNIT_REFERENCE_H
 
+#include "reference_folders.h"
 #include "support.h"
 
 #include "fmt/safetensors.h"

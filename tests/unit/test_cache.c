@@ -11,8 +11,6 @@
 
 enum { CAPACITY = 64 };
 
-static const char *const folders[] = {"bloom", "bloom-6heads"};
-
 static uint32_t largest(const float *logits, size_t n)
 {
     uint32_t best = 0;
@@ -71,9 +69,9 @@ static float *whole(struct pt_engine *engine, const struct reference *r, int exa
 static void greedy_ids_equal_those_of_transformers(void **state)
 {
     (void)state;
-    for (size_t f = 0; f < N_OF(folders); f++) {
+    for (size_t f = 0; f < N_OF(reference_folders); f++) {
         struct reference r;
-        open_reference(&r, folders[f], "f32");
+        open_reference(&r, reference_folders[f], "f32");
         struct pt_plugs plugs = prompt_plugs(&r);
         struct pt_engine *engine = open_engine(&r, &plugs, 0);
         struct pt_cache *cache = open_cache(engine, 1);
@@ -97,9 +95,9 @@ static void greedy_ids_equal_those_of_transformers(void **state)
 static void sequences_grow_together_as_they_would_alone(void **state)
 {
     (void)state;
-    for (size_t f = 0; f < N_OF(folders); f++) {
+    for (size_t f = 0; f < N_OF(reference_folders); f++) {
         struct reference r;
-        open_reference(&r, folders[f], "f32");
+        open_reference(&r, reference_folders[f], "f32");
         struct pt_plugs plugs = prompt_plugs(&r);
         struct pt_engine *engine = open_engine(&r, &plugs, 0);
         struct pt_cache *cache = open_cache(engine, N_EXAMPLES);

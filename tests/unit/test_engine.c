@@ -9,8 +9,6 @@
 
 #include <math.h>
 
-static const char *const folders[] = {"bloom", "bloom-6heads"};
-
 static struct pt_plugs prompt_plugs(const struct reference *r, float *gradient)
 {
     return (struct pt_plugs){.rows = {N_VIRTUAL, case_tensor(r, "prompt", -1)->data, gradient}};
@@ -37,10 +35,10 @@ static double deviation(const float *found, const void *expected, enum pt_dtype 
 static void logits_equal_those_of_the_reference(void **state)
 {
     (void)state;
-    for (size_t f = 0; f < N_OF(folders); f++) {
+    for (size_t f = 0; f < N_OF(reference_folders); f++) {
         struct reference r;
         struct pt_error err = {0};
-        open_reference(&r, folders[f], "f32");
+        open_reference(&r, reference_folders[f], "f32");
         struct pt_plugs plugs = prompt_plugs(&r, NULL);
         struct pt_engine *engine = open_engine(&r, &plugs, 0), *bare = open_engine(&r, NULL, 0);
         float *logits = malloc(MOST_ROWS * r.vocab * sizeof *logits);
@@ -50,7 +48,7 @@ static void logits_equal_those_of_the_reference(void **state)
             assert_int_equal(pt_engine_logits(engine, r.words[e], n, logits, &err), 0);
             double worst =
                 deviation(logits, (const float *)expected->data + N_VIRTUAL * r.vocab, PT_F32, n * r.vocab);
-            print_message("# %s: logits.%d deviate by %.1e of the largest\n", folders[f], e, worst);
+            print_message("# %s: logits.%d deviate by %.1e of the largest\n", reference_folders[f], e, worst);
             assert_true(worst < 1e-5);
         }
         assert_int_equal(pt_engine_logits(bare, r.words[0], r.sequences[0].n, logits, &err), 0);
@@ -135,10 +133,10 @@ static void losses_and_the_gradient_of_the_prompt_equal_the_reference(void **sta
 {
     (void)state;
     static const size_t slices[] = {0, 1, 30, 45};
-    for (size_t f = 0; f < N_OF(folders); f++) {
+    for (size_t f = 0; f < N_OF(reference_folders); f++) {
         struct reference r;
         struct pt_error err = {0};
-        open_reference(&r, folders[f], "f32");
+        open_reference(&r, reference_folders[f], "f32");
         const struct pt_tensor *expected = case_tensor(&r, "prompt_grad", -1);
         float *gradient = malloc(expected->n_elements * sizeof *gradient);
         struct pt_plugs plugs = prompt_plugs(&r, gradient);
@@ -157,7 +155,7 @@ static void losses_and_the_gradient_of_the_prompt_equal_the_reference(void **sta
             }
             double worst = deviation(gradient, expected->data, PT_F64, expected->n_elements);
             print_message("# %s, slices of %zu rows: prompt_grad deviates by %.1e of the largest\n",
-                          folders[f], pt_engine_slice_rows(engine), worst);
+                          reference_folders[f], pt_engine_slice_rows(engine), worst);
             assert_true(worst < 1e-5);
             assert_true(fabs(loss - sum) < 1e-6 * sum);
             pt_engine_close(engine);
@@ -183,9 +181,9 @@ static void the_same_bytes_come_out_for_any_number_of_threads(void **state)
 {
     (void)state;
     int threads = pt_threads();
-    for (size_t f = 0; f < N_OF(folders); f++) {
+    for (size_t f = 0; f < N_OF(reference_folders); f++) {
         struct reference r;
-        open_reference(&r, folders[f], "auto");
+        open_reference(&r, reference_folders[f], "auto");
         size_t n = N_VIRTUAL * r.hidden;
         float *first = malloc(n * sizeof *first), *again = malloc(n * sizeof *again);
         double first_loss, loss;

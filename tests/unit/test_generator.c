@@ -6,6 +6,7 @@
 #include "fmt/safetensors.h"
 #include "generate/generator.h"
 
+#include "reference_folders.h"
 #include "support.h"
 
 #include <stdio.h>
@@ -82,13 +83,12 @@ static struct pt_generation_input input_of(const struct fixture *fixture, const 
 static void greedy_ids_equal_the_reference(void **state)
 {
     (void)state;
-    static const char *const names[] = {"bloom", "bloom-6heads"};
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < N_OF(reference_folders); i++) {
         struct fixture fixture = {0};
         struct pt_error err = {0};
         struct pt_generator *generator;
         struct collected collected = {0};
-        open_fixture(&fixture, names[i]);
+        open_fixture(&fixture, reference_folders[i]);
         fixture.settings.greedy = true;
         struct pt_generation_input inputs[] = {input_of(&fixture, "ids.1"), input_of(&fixture, "ids.0")};
         OK(pt_generator_open(&generator, fixture.engine, pt_model_config(fixture.model), &fixture.settings, 1,

@@ -106,7 +106,8 @@ static void the_reference_model_opens_with_every_tensor(void **state)
     assert_ptr_equal(pt_model_head(model), pt_model_tensor(model, 0, PT_EMBEDDING));
     for (unsigned layer = 0; layer < 3; layer++)
         for (enum pt_role role = 0; role < PT_ROLES; role++)
-            assert_non_null(pt_model_tensor(model, layer, role));
+            assert_int_equal(pt_model_tensor(model, layer, role) != NULL,
+                             pt_config_has_role(pt_model_config(model), role));
     const struct pt_tensor *up = pt_model_tensor(model, 1, PT_MLP_UP_WEIGHT);
     assert_int_equal(up->shape[0], 256);
     float row[64];
@@ -350,7 +351,9 @@ static void a_pytorch_checkpoint_opens_whole_and_by_its_index(void **state)
     char names[5][PT_ROLES][96];
     for (unsigned layer = 0; layer < 5; layer++)
         for (enum pt_role role = 0; role < PT_ROLES; role++)
-            strcpy(names[layer][role], pt_model_tensor_name(model, layer, role));
+            strcpy(names[layer][role], pt_config_has_role(pt_model_config(model), role)
+                                           ? pt_model_tensor_name(model, layer, role)
+                                           : "");
     float row[32];
     pt_model_embedding(model, 5, row);
     double sum = 0;
@@ -363,7 +366,8 @@ static void a_pytorch_checkpoint_opens_whole_and_by_its_index(void **state)
     json_t *map = json_object();
     for (unsigned layer = 0; layer < 5; layer++)
         for (enum pt_role role = layer ? PT_FIRST_LAYER_ROLE : 0; role < PT_ROLES; role++)
-            json_object_set_new(map, names[layer][role], json_string("pytorch_model-00001-of-00001.bin"));
+            if (*names[layer][role])
+                json_object_set_new(map, names[layer][role], json_string("pytorch_model-00001-of-00001.bin"));
     json_t *index = json_pack("{s:o}", "weight_map", map);
     assert_int_equal(json_dump_file(index, folder_file(&folder, "pytorch_model.bin.index.json"), 0), 0);
     json_decref(index);

@@ -78,7 +78,7 @@ static struct product_case new_case(struct pt_math *math, struct shape s, enum p
     c.wide = new_values(s.n_out * s.n_in, 1.0f, 1);
     c.stored = malloc(s.n_out * s.n_in * 4 + 1);
     assert_non_null(c.stored);
-    c.w = (struct pt_matrix){c.stored + 1, dtype, s.n_out, s.n_in};
+    c.w = (struct pt_matrix){c.stored + 1, dtype, s.n_out, s.n_in, false};
     for (size_t i = 0; i < s.n_out * s.n_in; i++)
         store_weight(&c, i);
     c.x = new_values(s.m * (s.n_in + X_PAD), 1.0f, 2);

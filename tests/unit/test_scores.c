@@ -5,6 +5,7 @@
 #include "fmt/safetensors.h"
 #include "generate/scores.h"
 
+#include "reference_folders.h"
 #include "support.h"
 
 #include <math.h>
@@ -62,10 +63,9 @@ static void check(const struct reference *reference, const char *name,
 static void warpers_equal_the_reference(void **state)
 {
     (void)state;
-    static const char *const names[] = {"bloom", "bloom-6heads"};
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < N_OF(reference_folders); i++) {
         struct reference reference = {0};
-        open_reference(&reference, names[i]);
+        open_reference(&reference, reference_folders[i]);
         struct pt_generation_settings settings = neutral();
         settings.temperature = 0.7;
         settings.top_k = 50;

@@ -3,6 +3,7 @@
  * Trainer took the rows (50 rows, micro-batches of 2, 3 of them an update and one in the last of an epoch).
  * And what the loop does at its edges.
  */
+#include "reference_folders.h"
 #include "training_bench.h"
 
 #include "base/log.h"
@@ -37,10 +38,11 @@ static void check_curve(const char *name)
     assert_int_equal(result.position.done.updates, UPDATES);
     assert_int_equal(bench.n_reports, UPDATES);
     const json_t *log = json_object_get(json_object_get(reference.cases, "trainer"), "log_history");
+    double worst_loss = 0, worst_value = 0;
     for (size_t i = 0; i < UPDATES; i++) {
         const json_t *line = json_array_get(log, i);
         const struct pt_update_report *report = &bench.reports[i];
-        assert_true(fabs(report->loss - real_of(line, "loss")) < 1e-4);
+        worst_loss = fmax(worst_loss, fabs(report->loss - real_of(line, "loss")));
         assert_true(fabs(report->grad_norm / real_of(line, "grad_norm") - 1) < 1e-3);
         assert_true(report->learning_rate == real_of(line, "learning_rate"));
         assert_true(bench.epochs[i] == real_of(line, "epoch"));
@@ -50,8 +52,12 @@ static void check_curve(const char *name)
     for (size_t i = 0; i < final->n_elements; i++) {
         float expected;
         memcpy(&expected, (const char *) final->data + i * sizeof expected, sizeof expected);
-        assert_true(fabsf(values_of(&bench)[i] - expected) < 1e-4f);
+        worst_value = fmax(worst_value, (double)fabsf(values_of(&bench)[i] - expected));
     }
+    print_message("# %s: losses deviate by %.1e, the prompt at the end by %.1e\n", name, worst_loss,
+                  worst_value);
+    assert_true(worst_loss < 1e-4);
+    assert_true(worst_value < 1e-4);
     close_bench(&bench);
     free_reference(&reference);
 }
@@ -59,13 +65,8 @@ static void check_curve(const char *name)
 static void trainer_curve(void **state)
 {
     (void)state;
-    check_curve("bloom");
-}
-
-static void trainer_curve_of_six_heads(void **state)
-{
-    (void)state;
-    check_curve("bloom-6heads");
+    for (size_t f = 0; f < N_OF(reference_folders); f++)
+        check_curve(reference_folders[f]);
 }
 
 /* One update of five examples in micro-batches of 2, 2 and 1, the last of which counts nothing. */
@@ -269,7 +270,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(trainer_curve),
-        cmocka_unit_test(trainer_curve_of_six_heads),
         cmocka_unit_test(loss_rules_by_hand),
         cmocka_unit_test(nothing_counted_moves_nothing),
         cmocka_unit_test(what_is_not_finite_is_named),

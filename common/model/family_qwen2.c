@@ -1,0 +1,37 @@
+/*
+ * Qwen 2 and 2.5 (transformers, models/qwen2): LLaMA with biases on q, k and v; upper layers may have a
+ * window.
+ */
+#include "model/family.h"
+#include "model/llama_names.h"
+
+static const struct pt_config_field fields[] = {
+    PT_LLAMA_FIELDS,
+    PT_CONFIG_ACTIVATIONS("hidden_act", "\"silu\""),
+    PT_CONFIG_FIELD("sliding_window", PT_CONFIG_SIZE_OR_NONE, window),
+    PT_CONFIG_FIELD("use_sliding_window", PT_CONFIG_SWITCH, uses_window),
+    PT_CONFIG_FIELD("max_window_layers", PT_CONFIG_SIZE, first_local),
+    PT_CONFIG_OTHER("layer_types", PT_CONFIG_READ),
+    PT_CONFIG_ONE_OF("use_mrope", "false"),
+    {0},
+};
+
+const struct pt_family pt_family_qwen2 = {
+    .model_type = "qwen2",
+    .architectures = {"Qwen2ForCausalLM", "Qwen2Model"},
+    .prefixes = {"model."},
+    .names =
+        {PT_LLAMA_NAMES, PT_LLAMA_MLP_NORM, [PT_Q_BIAS] = "layers.%u.self_attn.q_proj.bias",
+         [PT_K_BIAS] = "layers.%u.self_attn.k_proj.bias", [PT_V_BIAS] = "layers.%u.self_attn.v_proj.bias"},
+    .buffers = PT_LLAMA_BUFFERS,
+    .norm = PT_RMS_NORM,
+    .defaults = {.activation = PT_SILU,
+                 .norm_epsilon = 1e-6,
+                 .positions = PT_ROTARY,
+                 .n_positions = 32768,
+                 .rope = {.theta = 10000, .fraction = 1},
+                 .qkv_layout = PT_QKV_BLOCKS,
+                 .window = 4096,
+                 .first_local = 28},
+    .fields = fields,
+};
