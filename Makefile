@@ -46,6 +46,7 @@ OBJECTS    := $(SOURCES:%.c=$(BUILD)/%.o) $(SHIMS:%.cc=$(BUILD)/%.o)
 TOOLS      := $(patsubst tools/%.c,$(BIN)/%,$(sort $(wildcard tools/pt-*.c)))
 UNIT       := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(sort $(wildcard tests/unit/test_*.c)))
 FUZZERS    := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+BENCHES    := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(sort $(wildcard tests/bench/*.c)))
 TEST_FILES := $(sort $(wildcard tests/*/*.bats)) tests/docs/examples tests/lint/options tests/check-layers
 MANUALS    := $(sort $(wildcard man/*.[157]))
 
@@ -160,6 +161,15 @@ $(BUILD)/generate-checkpoint: $(BUILD)/tests/generate-checkpoint.o $(BUILD)/libp
 	@echo "  LD  $@"
 	@$(CC) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) $(LIBS)
 
+$(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/libpt.a
+	@mkdir -p $(@D)
+	@echo "  LD  $@"
+	@$(CC) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) $(LIBS)
+
+# CASES: "decode start", or any beginnings of their names; empty: all.
+bench: all $(BENCHES) $(BUILD)/generate-checkpoint
+	@PATH="$(abspath $(BIN)):$(abspath $(BUILD)):$$PATH" PT_BUILD="$(abspath $(BUILD))" tests/bench/run $(CASES)
+
 bench-peft: all $(BUILD)/generate-checkpoint
 	@PATH="$(abspath $(BIN)):$(abspath $(BUILD)):$$PATH" tests/bench-peft/run
 
@@ -191,10 +201,11 @@ help:
 #: make valgrind      the unit tests under valgrind, in build-valgrind/
 #: make coverage      the tests with gcov, and lines executed a file, in build-coverage/
 #: make fuzz          fuzzing of everything that reads files (clang), in build-fuzz/; FUZZ_SECONDS=30
+#: make bench         speed beside peers and the machine's limits, as TSV; CASES="decode start" for some of it
 #: make bench-peft    an update at the 1.4B shape, ours and PEFT's in turn (installs PEFT into a folder of its own)
 #: make clean         removes everything built
 
 .PHONY: all deps check-deps check run-tests unit unit-programs demo lint asan valgrind coverage fuzz fuzz-programs \
-        bench-peft install uninstall clean help FORCE
+        bench bench-peft install uninstall clean help FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:

@@ -50,8 +50,11 @@ class Fast:
         self.tokenizer = Tokenizer.from_file(path)
         self.tokenizer.no_truncation()
         self.tokenizer.no_padding()
-        self.specials = [token.content for token in self.tokenizer.get_added_tokens_decoder().values()]
-        self.eos = next(token for token in map(self.tokenizer.id_to_token, range(1000)) if token and token.isprintable())
+        added = {id: token.content for id, token in self.tokenizer.get_added_tokens_decoder().items()}
+        self.specials = list(added.values())
+        self.eos = next(token for token in (added.get(id, self.tokenizer.id_to_token(id)) for id in range(1000)) if token and token.isprintable())
+        # From 0.23 on an added token is decoded as the normalizer leaves it, and then not known to be special; before, as it stands there.
+        self.decodes = all(self.tokenizer.id_to_token(id) == content for id, content in added.items())
         front = self.tokenizer.encode("a").ids
         self.front = front[:front.index(self.tokenizer.encode("a", add_special_tokens=False).ids[0])]
 
@@ -71,6 +74,7 @@ class Pieces:
     def __init__(self, path):
         import sentencepiece
         self.path = path
+        self.decodes = True
         self.model = sentencepiece.SentencePieceProcessor(model_file=path)
         self.specials = ["<s>", "</s>", "▁"]
         self.eos = self.model.id_to_piece(self.model.eos_id())
@@ -149,6 +153,9 @@ def compare(binary, path, texts, n_random):
     bad = [text for text, ids, alone in zip(texts, found, expected) if ids[:-1] != reference.front + alone]
     for text in bad[:3]:
         print(f"# differs: {text[:100]!r}")
+    if not reference.decodes:
+        print("# decoding is not compared: it depends on the version of the reference")
+        return not bad
     back = "".join(reference.decode(ids) + "\n" for ids in found).encode("utf8")
     if back != decoded:
         print("# the decoded texts differ")

@@ -227,7 +227,7 @@ int main(int argc, char **argv)
         .name = "pt-tokenize",
         .synopsis = "[FILE...]",
         .most_arguments = PT_ANY_NUMBER,
-        .summary = "Turns records (JSON, JSON Lines, plain text) into a token stream of examples.\v"
+        .summary = "Turns records (JSON, JSON Lines, Arrow, plain text) into a token stream of examples.\v"
                    "Examples:\n"
                    "  pt-tokenize -m MODEL data.json | pt-pack > updates.stream\n"
                    "  pt-tokenize -m MODEL --decode --show-targets examples.stream",

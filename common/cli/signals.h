@@ -11,8 +11,8 @@ void pt_signals_start(void);
 
 /*
  * For work that should end tidily: from now on the first SIGINT or SIGTERM is only noted
- * (pt_signals_pending), the second is fatal at once. When the tool's run returns, pt_tool_main dies of a noted
- * signal. Waiting for input goes on, unless pt_source_set_interrupt has it ask.
+ * (pt_signals_pending), the second is fatal at once. When the tool's run returns, pt_tool_main dies of a
+ * noted signal. Waiting for input goes on, unless pt_source_set_interrupt has it ask.
  */
 void pt_signals_defer(void);
 /* The signal noted, or 0. */

@@ -1,13 +1,11 @@
 /*
- * Ids to text as they come. Byte-level tokens are bytes, which become characters as soon as they are whole.
- * SentencePiece drops the blank in front of the first word, so until some text has come out the library
- * decodes all ids so far; from then on each piece alone, behind one that is known (its text is cut off
- * again).
+ * Ids to text as they come. What a tokenizer.json says about it is in decoding.c. SentencePiece drops the
+ * blank in front of the first word, so until some text has come out the library decodes all ids so far; from
+ * then on each piece alone, behind one that is known (its text is cut off again).
  */
 #include "text/tokenizer_inside.h"
 
 #include "base/memory.h"
-#include "text/byte_level.h"
 #include "text/lossy_text.h"
 
 #include <stdlib.h>
@@ -16,9 +14,10 @@
 struct pt_decoder {
     const struct pt_tokenizer *tokenizer;
     bool skip_special;
-    struct pt_buffer bytes; /* not yet text */
-    struct pt_words lead;   /* SentencePiece: ids that gave no text so far, then one that gave some */
-    size_t lead_bytes;      /* the length of their text */
+    struct pt_detokenizer bpe; /* and for SentencePiece: */
+    struct pt_buffer bytes;    /* not yet text */
+    struct pt_words lead;      /* ids that gave no text so far, then one that gave some */
+    size_t lead_bytes;         /* the length of their text */
 };
 
 int pt_decoder_new(struct pt_decoder **out, const struct pt_tokenizer *tokenizer, bool skip_special,
@@ -37,6 +36,7 @@ void pt_decoder_free(struct pt_decoder *decoder)
 {
     if (!decoder)
         return;
+    pt_detokenizer_free(&decoder->bpe);
     pt_buffer_free(&decoder->bytes);
     pt_words_free(&decoder->lead);
     free(decoder);
@@ -51,9 +51,7 @@ static int push_bpe(struct pt_decoder *decoder, uint32_t id, struct pt_buffer *t
         return pt_fail(err, PT_MISMATCH, "%s: no token has the id %u", decoder->tokenizer->name, id);
     if (decoder->skip_special && tokenizer->is_special[id])
         return PT_OK;
-    if (pt_byte_level_decode(token, n, &decoder->bytes, err))
-        return (int)err->status;
-    return pt_lossy_text_move(&decoder->bytes, PT_REPLACE_PARTS, text, err);
+    return pt_detokenizer_push(&decoder->bpe, &tokenizer->decoding, token, n, text, err);
 }
 
 /* The text of the lead, its newest id included: appends what is new of it. Once there is some, the newest id
@@ -109,7 +107,8 @@ int pt_decoder_push(struct pt_decoder *decoder, uint32_t id, struct pt_buffer *t
 
 int pt_decoder_finish(struct pt_decoder *decoder, struct pt_buffer *text, struct pt_error *err)
 {
+    if (decoder->tokenizer->bpe)
+        return pt_detokenizer_finish(&decoder->bpe, &decoder->tokenizer->bpe->decoding, text, err);
     decoder->lead.n = decoder->lead_bytes = 0;
-    return pt_lossy_text_finish(&decoder->bytes,
-                                decoder->tokenizer->bpe ? PT_REPLACE_PARTS : PT_REPLACE_BYTES, text, err);
+    return pt_lossy_text_finish(&decoder->bytes, PT_REPLACE_BYTES, text, err);
 }

@@ -49,6 +49,18 @@ void pt_record_files_close(struct pt_record_files *files)
     free(files);
 }
 
+/* The paths of an argument's records: a folder is one dataset, an archive all its members. */
+static int expand(struct pt_record_files *files, const char *argument, struct pt_error *err)
+{
+    if (!pt_records_in_folder(argument))
+        return pt_source_expand(argument, &files->paths, &files->n_paths, err);
+    files->paths = pt_new_array(1, sizeof *files->paths, err);
+    char *copy = files->paths ? pt_new_string(argument, err) : NULL;
+    if (copy)
+        files->paths[files->n_paths++] = copy;
+    return (int)err->status;
+}
+
 /* Opens the next file; leaves records NULL where there is none. */
 static int open_next(struct pt_record_files *files, struct pt_error *err)
 {
@@ -56,7 +68,7 @@ static int open_next(struct pt_record_files *files, struct pt_error *err)
         free_paths(files);
         if (files->next_argument == files->n_arguments)
             return PT_OK;
-        if (pt_source_expand(files->arguments[files->next_argument++], &files->paths, &files->n_paths, err))
+        if (expand(files, files->arguments[files->next_argument++], err))
             return (int)err->status;
     }
     return pt_records_open(&files->records, files->paths[files->next_path++], files->form, err);

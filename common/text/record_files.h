@@ -1,5 +1,5 @@
 /*
- * The records of several files, one file after the other; an archive counts as all its members.
+ * The records of several files or dataset folders, one after the other; an archive counts as all its members.
  */
 #ifndef PT_TEXT_RECORD_FILES_H
 #define PT_TEXT_RECORD_FILES_H
@@ -8,7 +8,8 @@
 
 struct pt_record_files;
 
-/* `paths` [n] as for pt_source_expand, borrowed; none: standard input. They are opened when their turn comes.
+/* `paths` [n] as for pt_source_expand, or of folders, borrowed; none: standard input. They are opened when
+ * their turn comes.
  */
 int pt_record_files_open(struct pt_record_files **files, char *const *paths, size_t n,
                          enum pt_record_form form, struct pt_error *err) PT_MUST_USE;

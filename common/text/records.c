@@ -4,18 +4,24 @@
 #include "text/records.h"
 
 #include "base/memory.h"
+#include "fmt/arrow.h"
 #include "io/line.h"
 #include "io/source.h"
+#include "text/arrow_records.h"
 #include "text/json_records.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum { PEEKED_BYTES = 4096 };
 #define LARGEST_TEXT (UINT64_C(1) << 30)
 
 struct pt_records {
-    struct pt_source *source; /* owned */
+    char *name;                     /* owned */
+    struct pt_source *source;       /* owned; NULL for a folder */
+    struct pt_arrow_records *arrow; /* owned; NULL where it is something else */
+    json_t *object;                 /* owned: the current record, a row of Arrow data */
     enum pt_record_form form;
     bool form_was_guessed;
     struct pt_json_records json;
@@ -33,26 +39,29 @@ static int take_byte_order_mark(struct pt_records *records, struct pt_error *err
     if (n == 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0)
         return pt_source_read(records->source, mark, 3, &n, err);
     if (n >= 2 && (memcmp(bytes, "\xff\xfe", 2) == 0 || memcmp(bytes, "\xfe\xff", 2) == 0)) {
-        pt_fail(err, PT_BAD_INPUT, "%s: UTF-16 in place of UTF-8", pt_source_name(records->source));
+        pt_fail(err, PT_BAD_INPUT, "%s: UTF-16 in place of UTF-8", records->name);
         return pt_error_hint(err, "iconv -f UTF-16 -t UTF-8 makes it readable");
     }
     return PT_OK;
 }
 
-static int find_form(struct pt_records *records, struct pt_error *err)
+static int find_form(struct pt_records *records, bool *is_arrow, struct pt_error *err)
 {
     static const char pointer[] = "version https://git-lfs.github.com/spec/";
     const void *peeked;
     size_t n, at = 0;
+    *is_arrow = false;
     if (take_byte_order_mark(records, err) || pt_source_peek(records->source, PEEKED_BYTES, &peeked, &n, err))
         return (int)err->status;
     const char *bytes = peeked;
     if (n >= sizeof pointer - 1 && memcmp(bytes, pointer, sizeof pointer - 1) == 0) {
-        pt_fail(err, PT_BAD_INPUT, "%s: a Git-LFS pointer in place of the data",
-                pt_source_name(records->source));
+        pt_fail(err, PT_BAD_INPUT, "%s: a Git-LFS pointer in place of the data", records->name);
         return pt_error_hint(err, "git lfs pull fetches the data");
     }
     if (records->form != PT_RECORDS_ANY)
+        return PT_OK;
+    *is_arrow = pt_arrow_recognise(bytes, n);
+    if (*is_arrow)
         return PT_OK;
     while (at < n && (bytes[at] == ' ' || bytes[at] == '\t' || bytes[at] == '\r' || bytes[at] == '\n'))
         at++;
@@ -62,17 +71,42 @@ static int find_form(struct pt_records *records, struct pt_error *err)
     return PT_OK;
 }
 
+static int open_file(struct pt_records *records, const char *path, struct pt_error *err)
+{
+    bool is_arrow;
+    if (pt_source_open(&records->source, path, err) || find_form(records, &is_arrow, err))
+        return (int)err->status;
+    if (is_arrow)
+        return pt_arrow_records_open(&records->arrow, path, records->source, err);
+    pt_json_records_init(&records->json, records->source);
+    return PT_OK;
+}
+
+static int open_folder(struct pt_records *records, const char *path, struct pt_error *err)
+{
+    if (records->form != PT_RECORDS_ANY)
+        return pt_fail(err, PT_BAD_INPUT, "%s: is a folder, where a file of text is expected", path);
+    return pt_arrow_records_open_folder(&records->arrow, path, err);
+}
+
+bool pt_records_in_folder(const char *path)
+{
+    struct stat status;
+    return strcmp(path, "-") != 0 && stat(path, &status) == 0 && S_ISDIR(status.st_mode);
+}
+
 int pt_records_open(struct pt_records **out, const char *path, enum pt_record_form form, struct pt_error *err)
 {
     struct pt_records *records = pt_new_array(1, sizeof *records, err);
     if (!records)
         return (int)err->status;
     records->form = form;
-    if (pt_source_open(&records->source, path, err) || find_form(records, err)) {
+    records->name = pt_new_string(strcmp(path, "-") ? path : "standard input", err);
+    if (!records->name ||
+        (pt_records_in_folder(path) ? open_folder(records, path, err) : open_file(records, path, err))) {
         pt_records_close(records);
         return (int)err->status;
     }
-    pt_json_records_init(&records->json, records->source);
     *out = records;
     return PT_OK;
 }
@@ -83,14 +117,18 @@ void pt_records_close(struct pt_records *records)
         return;
     pt_json_records_free(&records->json);
     pt_source_close(records->source);
+    pt_arrow_records_close(records->arrow);
     pt_buffer_free(&records->text);
+    json_decref(records->object);
+    free(records->name);
     free(records);
 }
 
 int pt_record_error(const struct pt_record *record, struct pt_error *err)
 {
-    return pt_error_in(err, "%s: record %llu: line %llu", record->name, (unsigned long long)record->number,
-                       (unsigned long long)record->line);
+    if (record->line)
+        (void)!pt_error_in(err, "line %llu", (unsigned long long)record->line);
+    return pt_error_in(err, "%s: record %llu", record->name, (unsigned long long)record->number);
 }
 
 static int next_json(struct pt_records *records, struct pt_record *record, bool *end, bool *skippable,
@@ -106,6 +144,18 @@ static int next_json(struct pt_records *records, struct pt_record *record, bool 
     record->n = found.n;
     record->line = found.line;
     record->offset = found.offset;
+    return PT_OK;
+}
+
+static int next_row(struct pt_records *records, struct pt_record *record, bool *end, bool *skippable,
+                    struct pt_error *err)
+{
+    json_decref(records->object);
+    if (pt_arrow_records_next(records->arrow, &records->object, &record->n, skippable, err))
+        return *skippable ? pt_record_error(record, err) : (int)err->status;
+    record->kind = PT_RECORD_OBJECT;
+    record->object = records->object;
+    *end = !record->object;
     return PT_OK;
 }
 
@@ -130,12 +180,13 @@ static int next_text(struct pt_records *records, struct pt_record *record, bool 
 int pt_records_next(struct pt_records *records, struct pt_record *record, bool *end, bool *skippable,
                     struct pt_error *err)
 {
-    *record = (struct pt_record){.name = pt_source_name(records->source),
+    *record = (struct pt_record){.name = records->name,
                                  .number = records->n_records + 1,
                                  .form_was_guessed = records->form_was_guessed};
     *end = *skippable = false;
-    int status = records->form == PT_RECORDS_ANY ? next_json(records, record, end, skippable, err)
-                                                 : next_text(records, record, end, err);
+    int status = records->arrow                    ? next_row(records, record, end, skippable, err)
+                 : records->form == PT_RECORDS_ANY ? next_json(records, record, end, skippable, err)
+                                                   : next_text(records, record, end, err);
     if (status == PT_OK && *end && records->n_records == 0)
         return pt_fail(err, PT_BAD_INPUT, "%s: it holds no record", record->name);
     records->n_records++;

@@ -166,7 +166,9 @@ uint32_t pt_tokenizer_vocab_size(const struct pt_tokenizer *tokenizer)
 
 const char *pt_tokenizer_kind(const struct pt_tokenizer *tokenizer)
 {
-    return tokenizer->bpe ? "byte-level BPE" : "SentencePiece";
+    if (!tokenizer->bpe)
+        return "SentencePiece";
+    return tokenizer->bpe->is_byte_level ? "byte-level BPE" : "BPE";
 }
 
 bool pt_tokenizer_id(const struct pt_tokenizer *tokenizer, const char *token, uint32_t *id)

@@ -1,5 +1,5 @@
 /*
- * Text to token ids and back: tokenizer.json (byte-level BPE) and SentencePiece's tokenizer.model.
+ * Text to token ids and back: tokenizer.json (BPE) and SentencePiece's tokenizer.model.
  *
  * Ids equal those of Hugging Face tokenizers, resp. of the sentencepiece library. What a tokenizer.json asks
  * for and we do not do is refused by name (PT_MISMATCH), never guessed. A tokenizer is read-only after
@@ -23,7 +23,7 @@ struct pt_fingerprint
 pt_tokenizer_fingerprint(const struct pt_tokenizer *tokenizer);         /* of the file's bytes */
 uint32_t pt_tokenizer_vocab_size(const struct pt_tokenizer *tokenizer); /* one more than the largest id */
 const char *
-pt_tokenizer_kind(const struct pt_tokenizer *tokenizer); /* "byte-level BPE", "SentencePiece unigram", ... */
+pt_tokenizer_kind(const struct pt_tokenizer *tokenizer); /* "byte-level BPE", "BPE", "SentencePiece" */
 bool pt_tokenizer_id(const struct pt_tokenizer *tokenizer, const char *token,
                      uint32_t *id); /* of a whole vocabulary entry */
 const char *pt_tokenizer_token(const struct pt_tokenizer *tokenizer, uint32_t id); /* NULL for a gap */

@@ -192,7 +192,7 @@ static int read_merges(struct pt_bpe_tokenizer *tokenizer, const struct document
     return (int)err->status;
 }
 
-/* The tokens of single bytes. */
+/* The tokens of single bytes in the byte alphabet. */
 static void find_byte_tokens(struct pt_bpe_tokenizer *tokenizer)
 {
     unsigned n_missing = 0;
@@ -201,7 +201,7 @@ static void find_byte_tokens(struct pt_bpe_tokenizer *tokenizer)
         size_t n = pt_byte_to_character((uint8_t)byte, character);
         tokenizer->byte_ids[byte] = PT_NO_TOKEN;
         /* C0, C1 and F5 to FF are never part of UTF-8. */
-        if (!pt_vocabulary_find(&tokenizer->vocabulary, character, n, &tokenizer->byte_ids[byte]))
+        if (!pt_bpe_find(tokenizer, character, n, &tokenizer->byte_ids[byte]))
             n_missing += byte != 0xc0 && byte != 0xc1 && byte < 0xf5;
     }
     if (n_missing && tokenizer->unknown_id == PT_NO_TOKEN)
@@ -209,6 +209,25 @@ static void find_byte_tokens(struct pt_bpe_tokenizer *tokenizer)
                "the vocabulary has no token for %u of the 256 bytes: they vanish from texts, as in the "
                "reference",
                n_missing);
+}
+
+/* The tokens of ASCII characters, and of the bytes of characters that have none. */
+static void find_character_tokens(struct pt_bpe_tokenizer *tokenizer)
+{
+    unsigned n_missing = 0;
+    for (unsigned byte = 0; byte < 256; byte++) {
+        char token[16], character = (char)byte;
+        int n = snprintf(token, sizeof token, "<0x%02X>", byte);
+        tokenizer->byte_ids[byte] = tokenizer->fallback_ids[byte] = PT_NO_TOKEN;
+        if (byte < 0x80)
+            (void)pt_bpe_find(tokenizer, &character, 1, &tokenizer->byte_ids[byte]);
+        if (!pt_bpe_find(tokenizer, token, (size_t)n, &tokenizer->fallback_ids[byte]))
+            n_missing++;
+    }
+    if ((n_missing || !tokenizer->byte_fallback) && tokenizer->unknown_id == PT_NO_TOKEN)
+        pt_log(PT_LOG_WARNING,
+               "the vocabulary has no token for unknown characters: they vanish from texts, as in "
+               "the reference");
 }
 
 static int read_model(struct pt_bpe_tokenizer *tokenizer, const struct document *document,
@@ -220,6 +239,7 @@ static int read_model(struct pt_bpe_tokenizer *tokenizer, const struct document 
     if (pt_check_model(model, err) || read_vocabulary(tokenizer, document, err) ||
         read_merges(tokenizer, document, err))
         return (int)err->status;
+    tokenizer->n_model_ids = tokenizer->vocabulary.n_ids;
     return pt_read_model_options(tokenizer, model, err);
 }
 
@@ -230,7 +250,7 @@ static int read_steps(struct pt_bpe_tokenizer *tokenizer, const json_t *rest, st
         pt_read_normalizer(tokenizer, json_object_get(rest, "normalizer"), err) ||
         pt_read_pre_tokenizer(tokenizer, json_object_get(rest, "pre_tokenizer"), err) ||
         pt_read_post_processor(tokenizer, json_object_get(rest, "post_processor"), err) ||
-        pt_check_decoder(json_object_get(rest, "decoder"), err))
+        pt_read_decoder(tokenizer, json_object_get(rest, "decoder"), err))
         return (int)err->status;
     return pt_prepare_added_tokens(tokenizer, err);
 }
@@ -247,7 +267,7 @@ int pt_bpe_tokenizer_new(struct pt_bpe_tokenizer **out, const char *text, size_t
     struct pt_bpe_tokenizer *tokenizer = pt_new_array(1, sizeof *tokenizer, err);
     if (tokenizer && !pt_check_document(document.rest, err) && !read_model(tokenizer, &document, err) &&
         !read_steps(tokenizer, document.rest, err))
-        find_byte_tokens(tokenizer);
+        tokenizer->is_byte_level ? find_byte_tokens(tokenizer) : find_character_tokens(tokenizer);
     json_decref(document.rest);
     if (err->status) {
         pt_bpe_tokenizer_free(tokenizer);

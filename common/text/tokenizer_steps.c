@@ -5,7 +5,6 @@
 
 #include "base/memory.h"
 #include "fmt/json.h"
-#include "text/compose.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -79,14 +78,12 @@ int pt_check_model(const json_t *model, struct pt_error *err)
 int pt_read_model_options(struct pt_bpe_tokenizer *tokenizer, const json_t *model, struct pt_error *err)
 {
     const char *unknown = NULL;
-    bool found, byte_fallback = false;
+    bool found;
     if (pt_json_get_string(model, "unk_token", "model", &unknown, &found, err) ||
         pt_json_get_bool(model, "fuse_unk", "model", &tokenizer->join_unknown, &found, err) ||
-        pt_json_get_bool(model, "byte_fallback", "model", &byte_fallback, &found, err) ||
+        pt_json_get_bool(model, "byte_fallback", "model", &tokenizer->byte_fallback, &found, err) ||
         pt_json_get_bool(model, "ignore_merges", "model", &tokenizer->ignore_merges, &found, err))
         return (int)err->status;
-    if (byte_fallback)
-        return pt_fail(err, PT_MISMATCH, "model: \"byte_fallback\" is not supported");
     tokenizer->unknown_id = PT_NO_TOKEN;
     if (unknown &&
         !pt_vocabulary_find(&tokenizer->vocabulary, unknown, strlen(unknown), &tokenizer->unknown_id))
@@ -170,8 +167,7 @@ int pt_read_added_tokens(struct pt_bpe_tokenizer *tokenizer, const json_t *added
     return PT_OK;
 }
 
-/* The class of a step; PT_BAD_INPUT where it has none. */
-static int step_type(const json_t *step, const char *part, const char **type, struct pt_error *err)
+int pt_step_type(const json_t *step, const char *part, const char **type, struct pt_error *err)
 {
     bool found = false;
     if (!json_is_object(step))
@@ -181,10 +177,8 @@ static int step_type(const json_t *step, const char *part, const char **type, st
     return found ? PT_OK : pt_fail(err, PT_BAD_INPUT, "%s: without a type", part);
 }
 
-/* The steps of a Sequence, one after the other. */
-static int read_sequence(struct pt_bpe_tokenizer *tokenizer, const json_t *list, const char *part, int depth,
-                         int (*read)(struct pt_bpe_tokenizer *, const json_t *, int, struct pt_error *),
-                         struct pt_error *err)
+int pt_step_sequence(struct pt_bpe_tokenizer *tokenizer, const json_t *list, const char *part, int depth,
+                     pt_read_step *read, struct pt_error *err)
 {
     if (!json_is_array(list) || depth == DEEPEST_SEQUENCE)
         return pt_fail(err, PT_BAD_INPUT, "%s: malformed Sequence", part);
@@ -194,24 +188,55 @@ static int read_sequence(struct pt_bpe_tokenizer *tokenizer, const json_t *list,
     return PT_OK;
 }
 
-static int unsupported(const char *part, const char *type, struct pt_error *err)
+int pt_step_unsupported(const char *part, const char *type, struct pt_error *err)
 {
     return pt_fail(err, PT_MISMATCH, "%s %.100s is not supported", part, type);
+}
+
+/* The strings of a Replace, in a normalizer or decoder. */
+int pt_step_replace(const json_t *step, const char *part, const char **pattern, const char **text,
+                    struct pt_error *err)
+{
+    bool found, has_text;
+    *pattern = "";
+    if (pt_json_get_string(json_object_get(step, "pattern"), "String", part, pattern, &found, err) ||
+        pt_json_get_string(step, "content", part, text, &has_text, err))
+        return (int)err->status;
+    if (!has_text)
+        return pt_fail(err, PT_BAD_INPUT, "%s Replace: without content", part);
+    return **pattern ? PT_OK
+                     : pt_fail(err, PT_MISMATCH, "%s Replace: this kind of pattern is not supported", part);
+}
+
+static int read_prepend(struct pt_bpe_tokenizer *tokenizer, const json_t *step, struct pt_error *err)
+{
+    const char *text;
+    bool found;
+    if (pt_json_get_string(step, "prepend", "normalizer Prepend", &text, &found, err))
+        return (int)err->status;
+    if (!found)
+        return pt_fail(err, PT_BAD_INPUT, "normalizer Prepend: without a text");
+    return pt_normalizer_add(&tokenizer->normalizer, PT_NORMALIZE_PREPEND, NULL, text, err);
 }
 
 static int read_normalizer(struct pt_bpe_tokenizer *tokenizer, const json_t *step, int depth,
                            struct pt_error *err)
 {
-    const char *type;
-    if (step_type(step, "normalizer", &type, err))
+    const char *type, *pattern, *text;
+    if (pt_step_type(step, "normalizer", &type, err))
         return (int)err->status;
     if (strcmp(type, "Sequence") == 0)
-        return read_sequence(tokenizer, json_object_get(step, "normalizers"), "normalizer", depth,
-                             read_normalizer, err);
-    if (strcmp(type, "NFC") != 0)
-        return unsupported("normalizer", type, err);
-    tokenizer->compose = true;
-    return PT_OK;
+        return pt_step_sequence(tokenizer, json_object_get(step, "normalizers"), "normalizer", depth,
+                                read_normalizer, err);
+    if (strcmp(type, "NFC") == 0)
+        return pt_normalizer_add(&tokenizer->normalizer, PT_NORMALIZE_COMPOSE, NULL, NULL, err);
+    if (strcmp(type, "Prepend") == 0)
+        return read_prepend(tokenizer, step, err);
+    if (strcmp(type, "Replace") != 0)
+        return pt_step_unsupported("normalizer", type, err);
+    return pt_step_replace(step, "normalizer", &pattern, &text, err)
+               ? (int)err->status
+               : pt_normalizer_add(&tokenizer->normalizer, PT_NORMALIZE_REPLACE, pattern, text, err);
 }
 
 int pt_read_normalizer(struct pt_bpe_tokenizer *tokenizer, const json_t *normalizer, struct pt_error *err)
@@ -219,17 +244,23 @@ int pt_read_normalizer(struct pt_bpe_tokenizer *tokenizer, const json_t *normali
     return !normalizer || json_is_null(normalizer) ? PT_OK : read_normalizer(tokenizer, normalizer, 0, err);
 }
 
+/* A new step at the end of the chain, zeroed; NULL when memory is out. */
+static struct pt_pre_step *add_pre_step(struct pt_bpe_tokenizer *tokenizer, struct pt_error *err)
+{
+    if (pt_reserve(&tokenizer->pre_steps, &tokenizer->pre_steps_capacity, tokenizer->n_pre_steps + 1,
+                   sizeof *tokenizer->pre_steps, err))
+        return NULL;
+    struct pt_pre_step *step = &tokenizer->pre_steps[tokenizer->n_pre_steps++];
+    *step = (struct pt_pre_step){0};
+    return step;
+}
+
 static int add_split(struct pt_bpe_tokenizer *tokenizer, const char *pattern, bool literal,
                      enum pt_split_behavior behavior, bool invert, struct pt_error *err)
 {
-    struct pt_split **splits = realloc(tokenizer->splits, (tokenizer->n_splits + 1) * sizeof *splits);
-    if (!splits)
-        return pt_fail(err, PT_FAILED, "out of memory");
-    tokenizer->splits = splits;
-    if (pt_split_new(&splits[tokenizer->n_splits], pattern, strlen(pattern), literal, behavior, invert, err))
-        return (int)err->status;
-    tokenizer->n_splits++;
-    return PT_OK;
+    struct pt_pre_step *step = add_pre_step(tokenizer, err);
+    return step ? pt_split_new(&step->split, pattern, strlen(pattern), literal, behavior, invert, err)
+                : (int)err->status;
 }
 
 static int read_split(struct pt_bpe_tokenizer *tokenizer, const json_t *step, struct pt_error *err)
@@ -254,42 +285,70 @@ static int read_split(struct pt_bpe_tokenizer *tokenizer, const json_t *step, st
     return pt_fail(err, PT_BAD_INPUT, "pre_tokenizer Split: unknown behavior \"%.100s\"", behavior);
 }
 
-static int read_byte_level(struct pt_bpe_tokenizer *tokenizer, const json_t *step, struct pt_error *err)
+static int read_byte_level(struct pt_bpe_tokenizer *tokenizer, const json_t *json, struct pt_error *err)
 {
-    bool found, use_regex = true;
-    if (pt_json_get_bool(step, "add_prefix_space", "pre_tokenizer ByteLevel", &tokenizer->add_prefix_space,
-                         &found, err) ||
-        pt_json_get_bool(step, "use_regex", "pre_tokenizer ByteLevel", &use_regex, &found, err))
+    bool found, use_regex = true, add_prefix_space = false;
+    struct pt_pre_step *step = add_pre_step(tokenizer, err);
+    if (!step ||
+        pt_json_get_bool(json, "add_prefix_space", "pre_tokenizer ByteLevel", &add_prefix_space, &found,
+                         err) ||
+        pt_json_get_bool(json, "use_regex", "pre_tokenizer ByteLevel", &use_regex, &found, err))
         return (int)err->status;
+    if (add_prefix_space)
+        *step = (struct pt_pre_step){.blank = " ", .prefixing = PT_PREFIX_ALL};
     if (!use_regex)
         return PT_OK;
-    return pt_split_new(&tokenizer->byte_level_split, pt_gpt2_pattern, strlen(pt_gpt2_pattern), false,
-                        PT_SPLIT_ISOLATED, false, err);
+    return pt_split_new(&step->split, pt_gpt2_pattern, strlen(pt_gpt2_pattern), false, PT_SPLIT_ISOLATED,
+                        false, err);
 }
 
-/* Every step in front of the last one; the last one, ByteLevel, ends the chain. */
+static int read_digits(struct pt_bpe_tokenizer *tokenizer, const json_t *step, struct pt_error *err)
+{
+    bool individual = false, found;
+    if (pt_json_get_bool(step, "individual_digits", "pre_tokenizer Digits", &individual, &found, err))
+        return (int)err->status;
+    return add_split(tokenizer, "\\p{N}", false, individual ? PT_SPLIT_ISOLATED : PT_SPLIT_CONTIGUOUS, false,
+                     err);
+}
+
+static int read_metaspace(struct pt_bpe_tokenizer *tokenizer, const json_t *json, struct pt_error *err)
+{
+    bool found, split = true;
+    struct pt_metaspace metaspace;
+    struct pt_pre_step *step = add_pre_step(tokenizer, err);
+    if (!step || pt_step_metaspace(json, "pre_tokenizer Metaspace", &metaspace, err) ||
+        pt_json_get_bool(json, "split", "pre_tokenizer Metaspace", &split, &found, err))
+        return (int)err->status;
+    if (tokenizer->has_metaspace)
+        return pt_fail(err, PT_MISMATCH, "pre_tokenizer Metaspace behind another is not supported");
+    tokenizer->has_metaspace = true;
+    snprintf(step->blank, sizeof step->blank, "%s", metaspace.blank);
+    step->prefixing = metaspace.prefixing;
+    return split ? pt_split_new(&step->split, step->blank, strlen(step->blank), true,
+                                PT_SPLIT_MERGED_WITH_NEXT, false, err)
+                 : PT_OK;
+}
+
+/* ByteLevel, where it is there, ends the chain. */
 static int read_pre_tokenizer(struct pt_bpe_tokenizer *tokenizer, const json_t *step, int depth,
                               struct pt_error *err)
 {
     const char *type;
-    bool individual = false, found;
-    if (step_type(step, "pre_tokenizer", &type, err))
+    if (pt_step_type(step, "pre_tokenizer", &type, err))
         return (int)err->status;
     if (strcmp(type, "Sequence") == 0)
-        return read_sequence(tokenizer, json_object_get(step, "pretokenizers"), "pre_tokenizer", depth,
-                             read_pre_tokenizer, err);
+        return pt_step_sequence(tokenizer, json_object_get(step, "pretokenizers"), "pre_tokenizer", depth,
+                                read_pre_tokenizer, err);
     if (tokenizer->is_byte_level)
         return pt_fail(err, PT_MISMATCH, "pre_tokenizer %.100s behind ByteLevel is not supported", type);
     if (strcmp(type, "Split") == 0)
         return read_split(tokenizer, step, err);
-    if (strcmp(type, "Digits") == 0) {
-        if (pt_json_get_bool(step, "individual_digits", "pre_tokenizer Digits", &individual, &found, err))
-            return (int)err->status;
-        return add_split(tokenizer, "\\p{N}", false, individual ? PT_SPLIT_ISOLATED : PT_SPLIT_CONTIGUOUS,
-                         false, err);
-    }
+    if (strcmp(type, "Digits") == 0)
+        return read_digits(tokenizer, step, err);
+    if (strcmp(type, "Metaspace") == 0)
+        return read_metaspace(tokenizer, step, err);
     if (strcmp(type, "ByteLevel") != 0)
-        return unsupported("pre_tokenizer", type, err);
+        return pt_step_unsupported("pre_tokenizer", type, err);
     tokenizer->is_byte_level = true;
     return read_byte_level(tokenizer, step, err);
 }
@@ -298,9 +357,9 @@ int pt_read_pre_tokenizer(struct pt_bpe_tokenizer *tokenizer, const json_t *step
 {
     if (step && !json_is_null(step) && read_pre_tokenizer(tokenizer, step, 0, err))
         return (int)err->status;
-    if (!tokenizer->is_byte_level)
+    if (tokenizer->is_byte_level && tokenizer->byte_fallback)
         return pt_fail(err, PT_MISMATCH,
-                       "a BPE that is not byte-level (without the pre_tokenizer ByteLevel) is not supported");
+                       "model: \"byte_fallback\" with the pre_tokenizer ByteLevel is not supported");
     return PT_OK;
 }
 
@@ -353,15 +412,15 @@ static int read_post_processor(struct pt_bpe_tokenizer *tokenizer, const json_t 
                                struct pt_error *err)
 {
     const char *type;
-    if (step_type(step, "post_processor", &type, err))
+    if (pt_step_type(step, "post_processor", &type, err))
         return (int)err->status;
     if (strcmp(type, "Sequence") == 0)
-        return read_sequence(tokenizer, json_object_get(step, "processors"), "post_processor", depth,
-                             read_post_processor, err);
+        return pt_step_sequence(tokenizer, json_object_get(step, "processors"), "post_processor", depth,
+                                read_post_processor, err);
     if (strcmp(type, "TemplateProcessing") == 0)
         return read_template(tokenizer, step, err);
     /* ByteLevel moves offsets only. */
-    return strcmp(type, "ByteLevel") == 0 ? PT_OK : unsupported("post_processor", type, err);
+    return strcmp(type, "ByteLevel") == 0 ? PT_OK : pt_step_unsupported("post_processor", type, err);
 }
 
 int pt_read_post_processor(struct pt_bpe_tokenizer *tokenizer, const json_t *step, struct pt_error *err)
@@ -369,36 +428,18 @@ int pt_read_post_processor(struct pt_bpe_tokenizer *tokenizer, const json_t *ste
     return !step || json_is_null(step) ? PT_OK : read_post_processor(tokenizer, step, 0, err);
 }
 
-static int check_decoder(struct pt_bpe_tokenizer *tokenizer, const json_t *step, int depth,
-                         struct pt_error *err)
-{
-    const char *type;
-    if (step_type(step, "decoder", &type, err))
-        return (int)err->status;
-    if (strcmp(type, "Sequence") == 0)
-        return read_sequence(tokenizer, json_object_get(step, "decoders"), "decoder", depth, check_decoder,
-                             err);
-    return strcmp(type, "ByteLevel") == 0 ? PT_OK : unsupported("decoder", type, err);
-}
-
-int pt_check_decoder(const json_t *decoder, struct pt_error *err)
-{
-    if (!decoder || json_is_null(decoder))
-        return pt_fail(err, PT_MISMATCH, "a tokenizer without a decoder is not supported");
-    return check_decoder(NULL, decoder, 0, err);
-}
-
 static int add_pattern(struct pt_bpe_tokenizer *tokenizer, uint32_t index, struct pt_error *err)
 {
     const struct pt_added_token *token = &tokenizer->added[index];
     if (!token->normalized)
         return pt_token_matcher_add(&tokenizer->raw_matcher, token->content, token->n_bytes, index, err);
-    if (!tokenizer->compose)
-        return pt_token_matcher_add(&tokenizer->late_matcher, token->content, token->n_bytes, index, err);
-    struct pt_buffer composed = {0};
-    if (!pt_compose(token->content, token->n_bytes, &composed, err))
-        (void)!pt_token_matcher_add(&tokenizer->late_matcher, composed.data, composed.size, index, err);
-    pt_buffer_free(&composed);
+    const char *text = token->content;
+    size_t n = token->n_bytes;
+    struct pt_buffer scratch[2] = {{0}};
+    if (!pt_normalize(&tokenizer->normalizer, &text, &n, scratch, err))
+        (void)!pt_token_matcher_add(&tokenizer->late_matcher, text, n, index, err);
+    pt_buffer_free(&scratch[0]);
+    pt_buffer_free(&scratch[1]);
     return (int)err->status;
 }
 

@@ -30,4 +30,5 @@ END
     [ "$output" -eq 6144 ]
     tools/build/install --remove "" "$root"
     [ -z "$(find "$root" -type f)" ]
+    exits 2 tools/build/install "" relative "$PT_BUILD" "$(dirname "$(command -v pt-pack)")"
 }

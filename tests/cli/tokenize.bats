@@ -83,6 +83,99 @@ refuses() {
     done
 }
 
+ARROW=tests/data/arrow
+
+# as_lines DATA LINES [OPTION...]: Arrow data under the name of the same records as JSON Lines gives the same bytes.
+as_lines() {
+    local arrow=$1 lines=$2 data=$BATS_TEST_TMPDIR/data
+    shift 2
+    rm -rf "$data"
+    cp "$lines" "$data"
+    pt-tokenize -q -m "$DEMO_MODEL" "$@" "$data" >"$BATS_TEST_TMPDIR/from-lines"
+    rm "$data"
+    cp -r "$arrow" "$data"
+    pt-tokenize -q -m "$DEMO_MODEL" "$@" "$data" >"$BATS_TEST_TMPDIR/from-arrow"
+    same_bytes "$BATS_TEST_TMPDIR/from-lines" "$BATS_TEST_TMPDIR/from-arrow"
+}
+
+@test "datasets in folders and Arrow files give the stream that their records give as JSON Lines" {
+    as_lines "$ARROW/alpaca" "$ARROW/alpaca.jsonl"
+    as_lines "$ARROW/ids" "$ARROW/ids.jsonl"
+    head -n 3 "$ARROW/alpaca.jsonl" >"$BATS_TEST_TMPDIR/half"
+    as_lines "$ARROW/alpaca/data-00000-of-00002.arrow" "$BATS_TEST_TMPDIR/half"
+    as_lines "$ARROW/shapes.arrow" "$ARROW/shapes.jsonl" --skip-bad --field instruction=behind --field output=utf8
+    as_lines "$ARROW/shapes-file.arrow" "$ARROW/shapes.jsonl" --skip-bad --field instruction=utf8_view --field output=dictionary
+    printf '{large_utf8}{output}' >"$BATS_TEST_TMPDIR/own"
+    as_lines "$ARROW/shapes.arrow" "$ARROW/shapes.jsonl" --skip-bad --template-file "$BATS_TEST_TMPDIR/own" --field output=behind
+    # From a pipe, compressed, and out of an archive.
+    gzip -c "$ARROW/shapes.arrow" >"$BATS_TEST_TMPDIR/shapes.gz"
+    tar -cf "$BATS_TEST_TMPDIR/shapes.tar" -C "$ARROW" shapes.arrow
+    for file in - "$BATS_TEST_TMPDIR/shapes.gz" "$BATS_TEST_TMPDIR/shapes.tar"; do
+        pt-tokenize -m "$DEMO_MODEL" --skip-bad --field instruction=behind --field output=utf8 "$file" <"$ARROW/shapes.arrow" |
+            pt-tokenize -m "$DEMO_MODEL" --decode >"$BATS_TEST_TMPDIR/text"
+        [ "$(grep -c Assistant "$BATS_TEST_TMPDIR/text")" -eq 4 ]
+    done
+    # What "-" names is never a file or folder of that name.
+    local model=$PWD/$DEMO_MODEL lines=$PWD/$ARROW/alpaca.jsonl data=$PWD/$ARROW/alpaca/data-00000-of-00002.arrow
+    cd "$BATS_TEST_TMPDIR"
+    mkdir ./-
+    pt-tokenize -m "$model" - <"$lines" >/dev/null
+    rmdir ./-
+    echo no data >./-
+    pt-tokenize -m "$model" - <"$data" >/dev/null
+}
+
+# refuses_arrow STATUS MESSAGE FILE [OPTION...]
+refuses_arrow() {
+    exits "$1" pt-tokenize -m "$DEMO_MODEL" -o "$BATS_TEST_TMPDIR/refused" "${@:3}"
+    says "$2"
+    [ ! -e "$BATS_TEST_TMPDIR/refused" ]
+}
+
+@test "Arrow data that is cut, compressed, of several datasets, or of other types" {
+    refuses_arrow 4 'hint: name one of them: tests/data/arrow/splits/train, tests/data/arrow/splits/test' "$ARROW/splits"
+    exits 0 pt-tokenize -m "$DEMO_MODEL" -o /dev/null "$ARROW/splits/test"
+    refuses_arrow 3 'without state.json' "$ARROW"
+    refuses_arrow 3 'is a folder' "$ARROW/alpaca" --text
+    refuses_arrow 4 'compressed (ZSTD)' "$ARROW/refused/zstd.arrow"
+    refuses_arrow 3 'it holds no record' "$ARROW/refused/no-row.arrow"
+    refuses_arrow 3 'shapes.arrow: record 3: "utf8" is null' "$ARROW/shapes.arrow" --field instruction=behind --field output=utf8
+    for type in date binary struct list double int8 bool; do
+        refuses_arrow 3 "record 1: \"$type\" is not a string" "$ARROW/shapes.arrow" --field instruction=behind --field output=$type
+    done
+    refuses_arrow 3 '"list_view" is not an array' "$ARROW/shapes.arrow" --field input_ids=list_view
+    head -c 800 "$ARROW/alpaca/data-00001-of-00002.arrow" >"$BATS_TEST_TMPDIR/cut"
+    refuses_arrow 3 'cut: byte' "$BATS_TEST_TMPDIR/cut"
+    refuses_arrow 3 'standard input: byte' - <"$BATS_TEST_TMPDIR/cut"
+}
+
+@test "what state.json of a dataset says is followed, and checked" {
+    local data=$BATS_TEST_TMPDIR/data state=$BATS_TEST_TMPDIR/data/state.json
+    changed_state() { # SCRIPT: a dataset with its state.json changed by sed
+        rm -rf "$data"
+        cp -r "$ARROW/alpaca" "$data"
+        sed -i "$1" "$state"
+    }
+    changed_state 's/"_format_columns": null/"_format_columns": ["instruction"]/'
+    refuses_arrow 3 'record 1: "output" is missing' "$data"
+    changed_state 's/"_format_columns": null/"_format_columns": ["instruction"]/; s/"_output_all_columns": false/"_output_all_columns": true/'
+    exits 0 pt-tokenize -m "$DEMO_MODEL" -o /dev/null "$data"
+    changed_state 's/"_split"/"_indices_files": [{"filename": "indices.arrow"}], "_split"/'
+    refuses_arrow 4 '_indices_files' "$data"
+    changed_state 's/00001-of/00007-of/'
+    refuses_arrow 3 'state.json names data-00007-of-00002.arrow, which is not there' "$data"
+    changed_state 's/data-00001/..\/data-00001/'
+    refuses_arrow 3 'data file 1: not the name of a file in the folder' "$data"
+    changed_state 's/{/[/'
+    refuses_arrow 3 'state.json' "$data"
+    changed_state '$d'
+    refuses_arrow 3 'state.json' "$data"
+    printf '{}' >"$state"
+    refuses_arrow 3 '"_data_files" is not an array' "$data"
+    printf '{"_data_files": []}' >"$state"
+    refuses_arrow 3 'it holds no record' "$data"
+}
+
 @test "damaged JSON stops with record, line and reason" {
     refuses 3 'record 1: line 1: the input ends in the middle of this record' '{"instruction":"hi","outp'
     refuses 3 'record 2: line 2: the input ends' "[$RECORD\n"

@@ -77,13 +77,9 @@ static void check_vectors(const char *name)
 static void test_vectors(void **state)
 {
     (void)state;
-    static const char *const names[] = {"gpt2",
-                                        "small",
-                                        "added-tokens",
-                                        "tiny-bloom",
-                                        "llama3-form",
-                                        "sentencepiece-bytes",
-                                        "sentencepiece-no-bos"};
+    static const char *const names[] = {
+        "gpt2",        "small",      "added-tokens",   "tiny-bloom",          "llama3-form",
+        "llama2-form", "gemma-form", "metaspace-form", "sentencepiece-bytes", "sentencepiece-no-bos"};
     for (size_t i = 0; i < N_OF(names); i++) {
         char path[256];
         snprintf(path, sizeof path, "tests/data/tokenizer-vectors/%s.json", names[i]);
@@ -103,6 +99,9 @@ static void test_vocabulary(void **state)
     assert_string_equal(pt_tokenizer_token(tokenizer, 3), "<pad>");
     assert_null(pt_tokenizer_token(tokenizer, 1024));
     assert_string_equal(pt_tokenizer_kind(tokenizer), "byte-level BPE");
+    pt_tokenizer_close(tokenizer);
+    tokenizer = open_or_fail("tests/data/tokenizers/llama2-form.json");
+    assert_string_equal(pt_tokenizer_kind(tokenizer), "BPE");
     pt_tokenizer_close(tokenizer);
 }
 
@@ -206,6 +205,58 @@ static void test_decoding_holds_back_and_replaces(void **state)
     pt_tokenizer_close(tokenizer);
 }
 
+/* The text of ids; a bar stands behind what came before the end. */
+static void check_decoded(const char *path, bool skip_special, const uint32_t *ids, size_t n,
+                          const char *expected)
+{
+    struct pt_error err = {0};
+    struct pt_decoder *decoder;
+    struct pt_buffer text = {0};
+    struct pt_tokenizer *tokenizer = open_or_fail(path);
+    assert_int_equal(pt_decoder_new(&decoder, tokenizer, skip_special, &err), 0);
+    /* Twice: a text leaves nothing behind for the next one. */
+    for (int round = 0; round < 2; round++) {
+        pt_buffer_clear(&text);
+        for (size_t i = 0; i < n; i++)
+            assert_int_equal(pt_decoder_push(decoder, ids[i], &text, &err), 0);
+        assert_int_equal(pt_buffer_append(&text, "|", 1, &err), 0);
+        assert_int_equal(pt_decoder_finish(decoder, &text, &err), 0);
+        assert_string_equal(text.data, expected);
+    }
+    pt_buffer_free(&text);
+    pt_decoder_free(decoder);
+    pt_tokenizer_close(tokenizer);
+}
+
+/* What tokenizers 0.23.3 makes of them. */
+static void test_decoding_bytes_and_blanks(void **state)
+{
+    (void)state;
+    static const char llama[] = "tests/data/tokenizers/llama2-form.json",
+                      gemma[] = "tests/data/tokenizers/gemma-form.json",
+                      metaspace[] = "tests/data/tokenizers/metaspace-form.json";
+    enum { BYTES = 3, A = 294, BLANK = 320, THE = 331 };
+    const uint32_t character[] = {BYTES + 0xe4, BYTES + 0xbd, BYTES + 0xa0, A},
+                   broken[] = {BYTES + 0xe4, BYTES + 0xbd, BYTES + 0xa0, BYTES + 0xff, A},
+                   open_end[] = {A, BYTES + 0xe4, BYTES + 0xbd}, blanks[] = {BLANK, BLANK, THE},
+                   begun[] = {1, THE}, blank_bytes[] = {BYTES + 0x20, BYTES + 0x20, THE};
+    check_decoded(llama, false, character, 4, "你a|");
+    check_decoded(llama, false, character, 3, "|你");
+    check_decoded(llama, false, broken, 5,
+                  "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"
+                  "a|");
+    check_decoded(llama, false, open_end, 3, "a|\xef\xbf\xbd\xef\xbf\xbd");
+    check_decoded(metaspace, false, character, 4, "<0xE4><0xBD><0xA0>a|");
+    check_decoded(llama, false, blanks, 3, "  the|");
+    check_decoded(gemma, false, blanks, 3, "   the|");
+    check_decoded(metaspace, false, blanks, 3, "  the|");
+    check_decoded(llama, false, begun, 2, "<s> the|");
+    check_decoded(llama, true, begun, 2, "the|");
+    check_decoded(metaspace, true, begun, 2, "the|");
+    check_decoded(gemma, true, begun, 2, " the|");
+    check_decoded(llama, false, blank_bytes, 3, "  the|");
+}
+
 #define BEGIN "{\"version\":\"1.0\","
 #define BYTE_LEVEL "\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"use_regex\":true}"
 #define DECODER "\"decoder\":{\"type\":\"ByteLevel\"}"
@@ -271,15 +322,14 @@ static void test_unsupported(void **state)
     check_refusal(BEGIN BYTE_LEVEL "," DECODER
                                    ",\"model\":{\"byte_fallback\":true,\"vocab\":{},\"merges\":[]}}",
                   PT_MISMATCH, "byte_fallback");
-    check_refusal(BEGIN DECODER "," MODEL "}", PT_MISMATCH, "byte-level");
+    check_refusal(BEGIN BYTE_LEVEL "," DECODER ",\"model\":{\"type\":\"Unigram\",\"vocab\":[[\"a\",0.0]]}}",
+                  PT_MISMATCH, "Unigram");
     check_refusal(BEGIN BYTE_LEVEL "," MODEL "}", PT_MISMATCH, "decoder");
     check_refusal(BEGIN BYTE_LEVEL "," DECODER "," MODEL ",\"surprise\":{}}", PT_MISMATCH, "surprise");
     check_refusal(BEGIN BYTE_LEVEL "," DECODER "," MODEL ",\"normalizer\":{\"type\":\"Lowercase\"}}",
                   PT_MISMATCH, "Lowercase");
     check_refusal(BEGIN BYTE_LEVEL "," DECODER "," MODEL ",\"post_processor\":{\"type\":\"BertProcessing\"}}",
                   PT_MISMATCH, "BertProcessing");
-    check_refusal(BEGIN "\"pre_tokenizer\":{\"type\":\"Metaspace\"}," DECODER "," MODEL "}", PT_MISMATCH,
-                  "Metaspace");
     check_refusal(BEGIN "\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"[a&&b]\"},"
                         "\"behavior\":\"Isolated\"}," DECODER "," MODEL "}",
                   PT_MISMATCH, "intersection");
@@ -287,6 +337,81 @@ static void test_unsupported(void **state)
              BEGIN BYTE_LEVEL "," DECODER "," MODEL ",\"added_tokens\":[{\"id\":7,\"content\":\"x\",%s",
              flags);
     check_refusal(text, PT_MISMATCH, "would give it 3");
+}
+
+/* What tokenizers 0.23.3 makes of characters without a token, with each setting of the model. */
+static void test_unknown_characters(void **state)
+{
+    (void)state;
+    static const char text[] = "你好éaa你é你a";
+    static const struct {
+        const char *fallback, *fuse, *unknown;
+        size_t n;
+        uint32_t ids[10];
+    } cases[] = {
+        {"false", "false", "null", 2, {4, 1}},
+        {"false", "false", "\"<unk>\"", 8, {0, 0, 0, 4, 0, 0, 0, 1}},
+        {"false", "true", "\"<unk>\"", 4, {0, 4, 0, 1}},
+        {"true", "false", "null", 6, {2, 3, 4, 2, 3, 1}},
+        {"true", "false", "\"<unk>\"", 10, {0, 2, 3, 0, 4, 2, 3, 0, 0, 1}},
+        {"true", "true", "\"<unk>\"", 8, {2, 3, 0, 4, 2, 3, 0, 1}},
+    };
+    for (size_t i = 0; i < N_OF(cases); i++) {
+        char json[512];
+        struct pt_error err = {0};
+        struct pt_encoder *encoder;
+        struct pt_words ids = {0};
+        int n = snprintf(
+            json, sizeof json,
+            BEGIN "\"decoder\":{\"type\":\"Fuse\"},\"model\":{\"byte_fallback\":%s,\"fuse_unk\":%s,"
+                  "\"unk_token\":%s,\"vocab\":{\"<unk>\":0,\"a\":1,\"<0xC3>\":2,\"<0xA9>\":3,\"aa\":4},"
+                  "\"merges\":[[\"a\",\"a\"]]}}",
+            cases[i].fallback, cases[i].fuse, cases[i].unknown);
+        write_file(in_scratch("tokenizer.json"), json, (size_t)n);
+        struct pt_tokenizer *tokenizer = open_or_fail(in_scratch("tokenizer.json"));
+        assert_int_equal(pt_encoder_new(&encoder, tokenizer, &err), 0);
+        assert_int_equal(pt_encode(encoder, text, sizeof text - 1, true, &ids, &err), 0);
+        assert_int_equal(ids.n, cases[i].n);
+        assert_memory_equal(ids.data, cases[i].ids, ids.n * sizeof *ids.data);
+        pt_words_free(&ids);
+        pt_encoder_free(encoder);
+        pt_tokenizer_close(tokenizer);
+    }
+}
+
+#define METASPACE "{\"type\":\"Metaspace\",\"replacement\":\"_\"}"
+#define STEP(part, step) BEGIN "\"" part "\":" step "," DECODER "," MODEL "}"
+#define DECODERS(steps) BEGIN "\"decoder\":{\"type\":\"Sequence\",\"decoders\":[" steps "]}," MODEL "}"
+#define REPLACE "{\"type\":\"Replace\",\"pattern\":{\"String\":\"_\"},\"content\":\" \"}"
+#define STRIP(start, stop) "{\"type\":\"Strip\",\"content\":\" \",\"start\":" start ",\"stop\":" stop "}"
+
+static void test_steps_that_are_refused(void **state)
+{
+    (void)state;
+    check_refusal(STEP("pre_tokenizer", "{\"type\":\"Metaspace\"}"), PT_BAD_INPUT, "not one character");
+    check_refusal(STEP("pre_tokenizer", "{\"type\":\"Metaspace\",\"replacement\":\"__\"}"), PT_BAD_INPUT,
+                  "not one character");
+    check_refusal(
+        STEP("pre_tokenizer", "{\"type\":\"Metaspace\",\"replacement\":\"_\",\"prepend_scheme\":\"last\"}"),
+        PT_BAD_INPUT, "\"last\"");
+    check_refusal(STEP("pre_tokenizer", "{\"type\":\"Metaspace\",\"replacement\":\"_\",\"prepend_scheme\":"
+                                        "\"first\",\"add_prefix_space\":false}"),
+                  PT_BAD_INPUT, "contradicts");
+    check_refusal(
+        STEP("pre_tokenizer", "{\"type\":\"Sequence\",\"pretokenizers\":[" METASPACE "," METASPACE "]}"),
+        PT_MISMATCH, "behind another");
+    check_refusal(STEP("normalizer", "{\"type\":\"Prepend\"}"), PT_BAD_INPUT, "Prepend");
+    check_refusal(
+        STEP("normalizer", "{\"type\":\"Replace\",\"pattern\":{\"Regex\":\" +\"},\"content\":\"_\"}"),
+        PT_MISMATCH, "pattern");
+    check_refusal(STEP("normalizer", "{\"type\":\"Replace\",\"pattern\":{\"String\":\" \"}}"), PT_BAD_INPUT,
+                  "content");
+    check_refusal(DECODERS("{\"type\":\"WordPiece\"}"), PT_MISMATCH, "WordPiece");
+    check_refusal(DECODERS("{\"type\":\"ByteFallback\"}," REPLACE), PT_MISMATCH, "Replace at this place");
+    check_refusal(DECODERS(REPLACE ",{\"type\":\"ByteLevel\"}"), PT_MISMATCH, "ByteLevel at this place");
+    check_refusal(DECODERS(REPLACE "," STRIP("1", "0")), PT_MISMATCH, "Strip at this place");
+    check_refusal(DECODERS("{\"type\":\"Fuse\"}," STRIP("0", "1")), PT_MISMATCH, "\"stop\"");
+    check_refusal(DECODERS("{\"type\":\"Fuse\"}," STRIP("-1", "0")), PT_BAD_INPUT, "start");
 }
 
 static void test_not_sentencepiece(void **state)
@@ -302,11 +427,18 @@ static void test_not_sentencepiece(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_vectors),           cmocka_unit_test(test_vocabulary),
-        cmocka_unit_test(test_end_of_sequence),   cmocka_unit_test(test_sentencepiece_begin_of_sequence),
-        cmocka_unit_test(test_invalid_text),      cmocka_unit_test(test_decoding_holds_back_and_replaces),
-        cmocka_unit_test(test_malformed),         cmocka_unit_test(test_unsupported),
+        cmocka_unit_test(test_vectors),
+        cmocka_unit_test(test_vocabulary),
+        cmocka_unit_test(test_end_of_sequence),
+        cmocka_unit_test(test_sentencepiece_begin_of_sequence),
+        cmocka_unit_test(test_invalid_text),
+        cmocka_unit_test(test_decoding_holds_back_and_replaces),
+        cmocka_unit_test(test_malformed),
+        cmocka_unit_test(test_unsupported),
         cmocka_unit_test(test_not_sentencepiece),
+        cmocka_unit_test(test_unknown_characters),
+        cmocka_unit_test(test_steps_that_are_refused),
+        cmocka_unit_test(test_decoding_bytes_and_blanks),
     };
     return cmocka_run_group_tests(tests, make_scratch, remove_scratch);
 }
