@@ -96,8 +96,8 @@ check-deps:
 
 # ---------------------------------------------------------------------------------------------- tests
 
-# Tests run from the root of the tree, with the tools in front of PATH.
-TEST_ENVIRONMENT = PATH="$(abspath $(BIN)):$$PATH" PT_BIN="$(abspath $(BIN))" PT_BUILD="$(abspath $(BUILD))" PT_LDFLAGS="$(LDFLAGS)" \
+# Tests run from the root of the tree, with the tools in front of PATH, the same in everybody's locale.
+TEST_ENVIRONMENT = LC_ALL=C.UTF-8 PATH="$(abspath $(BIN)):$$PATH" PT_BIN="$(abspath $(BIN))" PT_BUILD="$(abspath $(BUILD))" PT_LDFLAGS="$(LDFLAGS)" \
 	CMOCKA_MESSAGE_OUTPUT=TAP
 
 check:

@@ -2,7 +2,7 @@
 # Tests run from the root of the tree, with the tools in front of PATH (the Makefile sees to it), and write into $BATS_TEST_TMPDIR.
 
 bats_require_minimum_version 1.5.0
-export LC_ALL=C.UTF-8 # the tests' own text is UTF-8, whatever locale they are started in
+export LC_ALL=C.UTF-8 # the tests' own text is UTF-8, also when bats is started by hand
 cd "$BATS_TEST_DIRNAME/../.." || exit 1
 
 DEMO_MODEL=examples/demo-model
