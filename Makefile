@@ -155,6 +155,12 @@ $(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/fuzz/input_file.o $(BUIL
 	@mkdir -p $(@D)
 	@$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $(filter %.o %.a,$^) $(LIBS)
 
+# The example that reads llama2.c's checkpoints.
+$(BUILD)/convert-llama2c: $(BUILD)/examples/stories260K/convert-llama2c.o $(BUILD)/libpt.a
+	@mkdir -p $(@D)
+	@echo "  LD  $@"
+	@$(CC) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) $(LIBS)
+
 # Writes models with random weights of any shape.
 $(BUILD)/generate-checkpoint: $(BUILD)/tests/generate-checkpoint.o $(BUILD)/libpt.a
 	@mkdir -p $(@D)
