@@ -106,7 +106,7 @@ check:
 
 run-tests $(UNIT): NEEDS += check
 
-run-tests: all unit-programs
+run-tests: all unit-programs $(BUILD)/convert-llama2c
 	@$(TEST_ENVIRONMENT) prove -j2 --timer --failures --comments --exec tests/lib/run-one $(TEST_FILES) $(UNIT)
 
 unit-programs: $(UNIT)
