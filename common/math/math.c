@@ -201,6 +201,11 @@ void pt_math_close(struct pt_math *math)
     free(math);
 }
 
+size_t pt_math_bytes(const struct pt_math *math)
+{
+    return ((size_t)math->n_scratch * math->scratch_size + pt_tiles_shared_scratch()) * sizeof(float);
+}
+
 const char *pt_math_name(const struct pt_math *math)
 {
     return math->name;

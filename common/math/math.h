@@ -22,6 +22,8 @@ int pt_math_open(struct pt_math **math, const char *setting, enum pt_dtype weigh
                  struct pt_error *err) PT_MUST_USE;
 void pt_math_close(struct pt_math *math);
 
+/* Bytes of the room in which the products work. */
+size_t pt_math_bytes(const struct pt_math *math);
 /* "f32:openblas": mode and path in force, as --math takes them; recorded in states, since other paths give
  * other last bits. */
 const char *pt_math_name(const struct pt_math *math);

@@ -8,6 +8,7 @@
 
 #include "fmt/stream.h"
 #include "math/activation.h"
+#include "model/read_ahead.h"
 
 #include <string.h>
 
@@ -350,6 +351,7 @@ int pt_pass_backward(struct pt_pass *pass, size_t from, struct pt_error *err)
     for (size_t l = n_layers; l-- > 0;) {
         if (ends_above(pass, l, PT_STEP_MLP_OUT_NORM))
             return PT_OK;
+        pt_model_read_ahead(pass->model, l - 1);
         if (backward_layer(pass, l, from, err))
             return (int)err->status;
     }

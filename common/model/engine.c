@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "base/number.h"
 #include "fmt/stream.h"
+#include "model/plan.h"
 #include "model/savings.h"
 
 #include <inttypes.h>
@@ -15,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DEFAULT_SLICE_ROWS = 512 };
+enum { DEFAULT_SLICE_ROWS = 512, STREAMING_SLICE_ROWS = 1 << 16 };
 
 static size_t bytes_for(const struct pt_engine *engine, size_t n_rows)
 {
@@ -60,13 +61,19 @@ float *pt_engine_new_front_keys(const struct pt_engine *engine, struct pt_error 
 }
 
 /* The slice's size is a number of rows of sequences; the state of a training records it, since other slices
- * give other last bits. */
+ * give other last bits. Every slice reads all weights twice, so a model that memory does not hold gets slices
+ * as large as they can be. */
 static void choose_slice_rows(struct pt_engine *engine)
 {
-    engine->slice_rows = engine->options.slice_rows ? engine->options.slice_rows : DEFAULT_SLICE_ROWS;
-    uint64_t memory = engine->options.memory;
-    while (!engine->options.slice_rows && memory && engine->slice_rows > 1 &&
-           bytes_for(engine, engine->weights.rows.n + engine->slice_rows) > memory)
+    const size_t n_front = engine->weights.rows.n;
+    const uint64_t memory = engine->options.memory;
+    const bool streams = pt_model_bytes(engine->model) + bytes_for(engine, n_front + DEFAULT_SLICE_ROWS) >
+                         pt_memory_available();
+    engine->slice_rows = engine->options.slice_rows;
+    if (engine->slice_rows)
+        return;
+    engine->slice_rows = streams && memory ? STREAMING_SLICE_ROWS : DEFAULT_SLICE_ROWS;
+    while (memory && engine->slice_rows > 1 && bytes_for(engine, n_front + engine->slice_rows) > memory)
         engine->slice_rows /= 2;
 }
 
@@ -75,6 +82,7 @@ static int prepare(struct pt_engine *engine, const struct pt_math *math, struct 
     const struct pt_config *config = pt_model_config(engine->model);
     struct pt_pass *pass = &engine->pass;
     pass->math = math;
+    pass->model = engine->model;
     pass->config = config;
     pass->weights = &engine->weights;
     pass->space = &engine->space;

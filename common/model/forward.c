@@ -13,6 +13,7 @@
 #include "base/profile.h"
 #include "fmt/stream.h"
 #include "math/activation.h"
+#include "model/read_ahead.h"
 
 #include <string.h>
 
@@ -252,9 +253,11 @@ int pt_pass_forward(struct pt_pass *pass, size_t from, struct pt_error *err)
         return (int)err->status;
     pt_weights_refresh(pass->weights);
     embed(pass, from);
-    for (size_t l = 0; l < pass->config->n_layers; l++)
+    for (size_t l = 0; l < pass->config->n_layers; l++) {
+        pt_model_read_ahead(pass->model, l + 1);
         if (forward_layer(pass, l, from, err))
             return (int)err->status;
+    }
     if (pass->weights->final_norm.weight)
         norm_rows(pass, &pass->weights->final_norm, final, space->output, space->final, space->final_norm);
     else if (final.n)

@@ -13,6 +13,7 @@
 
 struct pt_pass {
     const struct pt_math *math;
+    const struct pt_model *model;
     const struct pt_config *config;
     struct pt_weights *weights;
     struct pt_attention_shape shapes[2]; /* of layers that see everything, and of local ones */

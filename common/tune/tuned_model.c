@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "io/map.h"
+#include "model/plan.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -29,6 +30,8 @@ int pt_tuned_model_open(struct pt_tuned_model *model, const struct pt_tuned_mode
         return (int)err->status;
     pt_log(PT_LOG_VERBOSE, "arithmetic: %s; slices of %zu rows", pt_math_describe(model->math),
            pt_engine_slice_rows(model->engine));
+    const struct pt_memory_plan plan = pt_engine_plan(model->engine);
+    pt_memory_plan_log(&plan, options->engine.memory);
     return PT_OK;
 }
 

@@ -1,0 +1,33 @@
+#!/usr/bin/env bats
+# What training takes of memory, and weights that are not in it.
+
+load ../lib/helpers
+
+setup() {
+    pt-tokenize -m "$DEMO_MODEL" examples/data/kdconv-travel-test.json | pt-pack --max-length 64 --max-steps 2 >"$BATS_TEST_TMPDIR/updates"
+    pt-init -m "$DEMO_MODEL" -n 4 >"$BATS_TEST_TMPDIR/first"
+    cd "$BATS_TEST_TMPDIR" || return 1
+    MODEL=$OLDPWD/$DEMO_MODEL
+}
+
+@test "-v says what the memory is for, and less of it makes smaller slices" {
+    local rows
+    for size in 64M 16M; do
+        exits 0 pt-train -v -m "$MODEL" -p first --memory "$size" updates -o tuned
+        [[ "$stderr" =~ "memory: "[0-9.]+" MiB of weights mapped; for slices of "([0-9]+)" rows: kept activations "[0-9.]+" MiB" ]]
+        rows+=" ${BASH_REMATCH[1]}"
+        says "logits of "
+        says "beside the mapped weights, of ${size%M}.0 MiB allowed"
+    done
+    read -r large small <<<"$rows"
+    [ "$small" -lt "$large" ]
+}
+
+@test "weights that the page cache does not hold give the same bytes" {
+    cp -r "$MODEL" cold
+    exits 0 pt-train -q -m cold -p first updates -o warm.safetensors
+    sync cold/model.safetensors
+    dd if=cold/model.safetensors iflag=nocache count=0 status=none
+    exits 0 pt-train -q -m cold -p first updates -o cold.safetensors
+    same_bytes warm.safetensors cold.safetensors
+}
