@@ -8,6 +8,7 @@
 
 #include "base/memory.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,6 +29,7 @@ int pt_merges_init(struct pt_merges *merges, size_t n, struct pt_error *err)
     memset(merges->small, 0xff, PT_SMALL_IDS * PT_SMALL_IDS * sizeof *merges->small);
     merges->n_slots = n_slots;
     merges->shift = 64 - bits;
+    merges->n_ranks = n;
     return PT_OK;
 }
 
@@ -61,6 +63,23 @@ static inline uint64_t look_up(const struct pt_merges *merges, uint32_t left, ui
     if ((left | right) < PT_SMALL_IDS)
         return merges->small[left * PT_SMALL_IDS + right];
     return slot_of(merges, (uint64_t)left << 32 | right)->value;
+}
+
+uint64_t pt_merges_find(const struct pt_merges *merges, uint32_t left, uint32_t right)
+{
+    return look_up(merges, left, right);
+}
+
+struct pt_merge_rule *pt_merges_by_rank(const struct pt_merges *merges, struct pt_error *err)
+{
+    struct pt_merge_rule *list = pt_new_array(merges->n_ranks, sizeof *list, err);
+    for (size_t i = 0; list && i < merges->n_slots; i++) {
+        const struct pt_merge *slot = &merges->slots[i];
+        if (slot->pair != UINT64_MAX)
+            list[slot->value >> 32] = (struct pt_merge_rule){
+                (uint32_t)(slot->pair >> 32), (uint32_t)slot->pair, (uint32_t)slot->value, true};
+    }
+    return list;
 }
 
 void pt_bpe_scratch_free(struct pt_bpe_scratch *scratch)
@@ -192,6 +211,19 @@ static int merge_long(const struct pt_merges *merges, struct pt_bpe_scratch *scr
     return PT_OK;
 }
 
+/* Looks up all pairs but the settled ones; false where none merges. */
+static bool find_pairs(const struct pt_merges *merges, uint64_t *value, uint32_t *symbols, size_t n)
+{
+    uint64_t least = NO_MERGE;
+    for (size_t i = 0; i + 1 < n; i++) {
+        bool settled = symbols[i] & PT_SETTLED;
+        symbols[i] &= ~PT_SETTLED;
+        value[i] = settled ? NO_MERGE : look_up(merges, symbols[i], symbols[i + 1] & ~PT_SETTLED);
+        least = value[i] < least ? value[i] : least;
+    }
+    return least != NO_MERGE;
+}
+
 int pt_bpe_merge(const struct pt_merges *merges, struct pt_bpe_scratch *scratch, uint32_t *symbols, size_t *n,
                  struct pt_error *err)
 {
@@ -201,8 +233,8 @@ int pt_bpe_merge(const struct pt_merges *merges, struct pt_bpe_scratch *scratch,
         return pt_fail(err, PT_BAD_INPUT, "a piece of %zu bytes without a place to split it", *n);
     if (pt_reserve(&scratch->value, &scratch->value_capacity, *n, sizeof *scratch->value, err))
         return (int)err->status;
-    for (size_t i = 0; i + 1 < *n; i++)
-        scratch->value[i] = look_up(merges, symbols[i], symbols[i + 1]);
+    if (!find_pairs(merges, scratch->value, symbols, *n))
+        return PT_OK;
     if (*n > SHORT_PIECE)
         return merge_long(merges, scratch, symbols, n, err);
     *n = merge_short(merges, scratch->value, symbols, *n);

@@ -16,6 +16,7 @@
 struct pt_bpe_encoder {
     const struct pt_bpe_tokenizer *tokenizer;
     struct pt_word_cache *cache;
+    struct pt_character_table *character_table;
     struct pt_pieces pieces;
     struct pt_bpe_scratch scratch;
     uint32_t *symbols;
@@ -31,7 +32,8 @@ int pt_bpe_encoder_new(struct pt_bpe_encoder **out, const struct pt_bpe_tokenize
         return (int)err->status;
     encoder->tokenizer = tokenizer;
     encoder->cache = pt_word_cache_new(err);
-    if (!encoder->cache || pt_splitter_new(&encoder->pieces.splitter, err)) {
+    if (!encoder->cache || pt_splitter_new(&encoder->pieces.splitter, err) ||
+        pt_character_table_new(&encoder->character_table, &tokenizer->characters, err)) {
         pt_bpe_encoder_free(encoder);
         return (int)err->status;
     }
@@ -44,6 +46,7 @@ void pt_bpe_encoder_free(struct pt_bpe_encoder *encoder)
     if (!encoder)
         return;
     free(encoder->cache);
+    pt_character_table_free(encoder->character_table);
     pt_pieces_free(&encoder->pieces);
     pt_bpe_scratch_free(&encoder->scratch);
     free(encoder->symbols);
@@ -127,7 +130,8 @@ static int merge_piece(struct pt_bpe_encoder *encoder, const char *text, size_t 
                        struct pt_error *err)
 {
     const struct pt_bpe_tokenizer *tokenizer = encoder->tokenizer;
-    if (pt_reserve(&encoder->symbols, &encoder->symbols_capacity, n, sizeof *encoder->symbols, err))
+    if (pt_reserve(&encoder->symbols, &encoder->symbols_capacity, n + PT_CHARACTER_SYMBOLS,
+                   sizeof *encoder->symbols, err))
         return (int)err->status;
     if (tokenizer->ignore_merges && find_whole(encoder, text, n, &encoder->symbols[0], err)) {
         *n_symbols = 1;
@@ -135,22 +139,37 @@ static int merge_piece(struct pt_bpe_encoder *encoder, const char *text, size_t 
     }
     if (err->status)
         return (int)err->status;
-    *n_symbols = first_symbols(tokenizer, text, n, encoder->symbols);
+    *n_symbols = tokenizer->characters.usable
+                     ? pt_character_symbols(encoder->character_table, text, n, encoder->symbols)
+                     : first_symbols(tokenizer, text, n, encoder->symbols);
     return pt_bpe_merge(&tokenizer->merges, &encoder->scratch, encoder->symbols, n_symbols, err);
 }
 
-static int encode_piece(struct pt_bpe_encoder *encoder, const char *text, size_t n, struct pt_words *ids,
-                        struct pt_error *err)
+static int encode_new_piece(struct pt_bpe_encoder *encoder, const char *text, size_t n,
+                            struct pt_cached_word *word, struct pt_word_key key, struct pt_words *ids,
+                            struct pt_error *err)
 {
-    struct pt_cached_word *word = pt_word_cache_slot(encoder->cache, text, n);
-    if (word && pt_cached_word_is(word, text, n))
-        return pt_words_append(ids, word->ids, word->n_ids, err);
     size_t n_symbols;
     if (merge_piece(encoder, text, n, &n_symbols, err))
         return (int)err->status;
     if (word)
-        pt_cached_word_set(word, text, n, encoder->symbols, n_symbols);
+        pt_cached_word_set(word, key, n, encoder->symbols, n_symbols);
     return pt_words_append(ids, encoder->symbols, n_symbols, err);
+}
+
+static inline int encode_piece(struct pt_bpe_encoder *encoder, const char *text, size_t n,
+                               struct pt_words *ids, struct pt_error *err)
+{
+    struct pt_word_key key = {0, 0};
+    if (n > PT_CACHED_BYTES)
+        return encode_new_piece(encoder, text, n, NULL, key, ids, err);
+    key = pt_word_key_of(text, n);
+    struct pt_cached_word *word = pt_word_cache_slot(encoder->cache, key);
+    if (!pt_cached_word_is(word, key, n) || ids->capacity - ids->n < PT_CACHED_IDS)
+        return encode_new_piece(encoder, text, n, word, key, ids, err);
+    memcpy(ids->data + ids->n, word->ids, sizeof word->ids);
+    ids->n += word->n_ids;
+    return PT_OK;
 }
 
 /* Text without added tokens in it. */

@@ -11,6 +11,7 @@ void pt_bpe_tokenizer_free(struct pt_bpe_tokenizer *tokenizer)
         return;
     pt_vocabulary_free(&tokenizer->vocabulary);
     pt_merges_free(&tokenizer->merges);
+    pt_character_rules_free(&tokenizer->characters);
     for (size_t i = 0; i < tokenizer->n_added; i++)
         free(tokenizer->added[i].content);
     free(tokenizer->added);

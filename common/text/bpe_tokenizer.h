@@ -9,6 +9,7 @@
 
 #include "text/added_tokens.h"
 #include "text/bpe.h"
+#include "text/character_table.h"
 #include "text/decoding.h"
 #include "text/normalizer.h"
 #include "text/pre_tokenizer.h"
@@ -20,8 +21,9 @@ struct pt_bpe_tokenizer {
     struct pt_vocabulary vocabulary; /* of the model and the added tokens */
     size_t n_model_ids;              /* below it are the model's, all others are added tokens' */
     struct pt_merges merges;
-    bool is_byte_level;         /* symbols are bytes, not characters */
-    uint32_t byte_ids[256];     /* the token of each byte, or ASCII character; PT_NO_TOKEN: none */
+    struct pt_character_rules characters; /* not usable unless symbols are bytes */
+    bool is_byte_level;                   /* symbols are bytes, not characters */
+    uint32_t byte_ids[256];               /* the token of each byte, or ASCII character; PT_NO_TOKEN: none */
     bool byte_fallback;         /* a character without a token becomes the next ones, if it has all of them */
     uint32_t fallback_ids[256]; /* the tokens <0x00> to <0xFF>; PT_NO_TOKEN: none */
     uint32_t unknown_id;        /* for symbols without a token; PT_NO_TOKEN: they are left out */

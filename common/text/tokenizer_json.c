@@ -266,8 +266,12 @@ int pt_bpe_tokenizer_new(struct pt_bpe_tokenizer **out, const char *text, size_t
         return (int)err->status;
     struct pt_bpe_tokenizer *tokenizer = pt_new_array(1, sizeof *tokenizer, err);
     if (tokenizer && !pt_check_document(document.rest, err) && !read_model(tokenizer, &document, err) &&
-        !read_steps(tokenizer, document.rest, err))
+        !read_steps(tokenizer, document.rest, err)) {
         tokenizer->is_byte_level ? find_byte_tokens(tokenizer) : find_character_tokens(tokenizer);
+        if (tokenizer->is_byte_level)
+            (void)!pt_character_rules_init(&tokenizer->characters, &tokenizer->merges, tokenizer->byte_ids,
+                                           tokenizer->vocabulary.n_ids, err);
+    }
     json_decref(document.rest);
     if (err->status) {
         pt_bpe_tokenizer_free(tokenizer);

@@ -1,0 +1,49 @@
+/*
+ * Characters that merge alone: where the merges of a character's own bytes all come before any merge that
+ * could tie one of its unfinished parts to a neighbour, a piece may begin with what each of its characters
+ * becomes by itself. The ids are the same, and most merges of Chinese or Greek text are looked up once a
+ * character in place of each time.
+ *
+ * Why it is exact: merges are made in the order of their ranks, and every merge comes behind those that make
+ * its parts (otherwise nothing here is used). A part of a character is then tied to a neighbour before the
+ * character is finished only by a merge whose rank is not above that of the character's own ones; such
+ * characters, next to such neighbours, begin as bytes.
+ */
+#ifndef PT_TEXT_CHARACTER_TABLE_H
+#define PT_TEXT_CHARACTER_TABLE_H
+
+#include "text/bpe.h"
+
+#include <stdbool.h>
+
+/* What merges may do to the parts of characters: of a tokenizer, read-only once made. */
+struct pt_character_rules {
+    bool usable;                    /* false: everything begins as bytes */
+    const uint32_t *byte_ids;       /* [256], borrowed */
+    const struct pt_merges *merges; /* borrowed */
+    struct pt_part_ranks {
+        /* The lowest rank of a merge with what stands in front of the part, and behind it: with an ASCII
+         * character, and with another one. */
+        uint32_t front[2], behind[2];
+    } * ranks; /* [n_ids], owned */
+};
+
+/* All merges must be there. `n_ids` is above every id. */
+int pt_character_rules_init(struct pt_character_rules *rules, const struct pt_merges *merges,
+                            const uint32_t byte_ids[256], size_t n_ids, struct pt_error *err) PT_MUST_USE;
+void pt_character_rules_free(struct pt_character_rules *rules);
+
+/* The characters met so far: one thread's. */
+struct pt_character_table;
+int pt_character_table_new(struct pt_character_table **table, const struct pt_character_rules *rules,
+                           struct pt_error *err) PT_MUST_USE;
+void pt_character_table_free(struct pt_character_table *table); /* NULL is allowed */
+
+/*
+ * Writes the symbols that a piece of valid UTF-8 begins with, at most n of them, to symbols [n +
+ * PT_CHARACTER_SYMBOLS], and returns how many there are. Only where the rules are usable.
+ */
+enum { PT_CHARACTER_SYMBOLS = 3 };
+size_t pt_character_symbols(struct pt_character_table *table, const char *text, size_t n, uint32_t *symbols);
+
+#endif
