@@ -12,6 +12,9 @@
 #define NEVER UINT32_MAX
 enum { POINTS = 0x10000 };
 
+/* What stands next to a part. */
+enum { ASCII, OTHERS, REST };
+
 /* What a character must not stand next to. */
 enum {
     NOT_BEHIND_ASCII = 1,
@@ -36,13 +39,14 @@ struct shape {
     uint8_t n_continuing; /* bytes, where it has nothing but continuation bytes; else 0 */
     int8_t missing;       /* continuation bytes that its last character still needs; -1: not known */
     bool begins_ascii, begins_inside, ends_ascii;
+    bool single; /* of one character, or a part of it */
 };
 
 static struct shape shape_of_byte(unsigned byte)
 {
     bool ascii = byte < 0x80, continuing = byte >= 0x80 && byte < 0xc0;
     int missing = ascii ? 0 : continuing ? -1 : byte < 0xe0 ? 1 : byte < 0xf0 ? 2 : 3;
-    return (struct shape){continuing, (int8_t)missing, ascii, continuing, ascii};
+    return (struct shape){continuing, (int8_t)missing, ascii, continuing, ascii, true};
 }
 
 static struct shape join(struct shape left, struct shape right)
@@ -54,6 +58,7 @@ static struct shape join(struct shape left, struct shape right)
         int missing = left.missing - right.n_continuing;
         joined.missing = (int8_t)(missing < 0 ? -1 : missing);
     }
+    joined.single = left.single && right.n_continuing;
     bool inside = left.n_continuing && right.n_continuing && left.n_continuing + right.n_continuing < 4;
     joined.n_continuing = inside ? (uint8_t)(left.n_continuing + right.n_continuing) : 0;
     return joined;
@@ -74,10 +79,15 @@ static bool add_merge(struct pt_character_rules *rules, struct shape *shapes, bo
     if (used[merge.merged])
         return false;
     shapes[merge.merged] = join(*left, *right);
-    /* Between two characters: the left one complete, the right one at its beginning. */
-    if (left->missing <= 0 && !right->begins_inside) {
-        lower(&rules->ranks[merge.right].front[!left->ends_ascii], rank);
-        lower(&rules->ranks[merge.left].behind[!right->begins_ascii], rank);
+    struct pt_part_ranks *of_left = &rules->ranks[merge.left], *of_right = &rules->ranks[merge.right];
+    if (right->begins_inside) {
+        if (!left->single)
+            lower(&of_right->front[REST], rank);
+        if (!right->single)
+            lower(&of_left->behind[REST], rank);
+    } else if (left->missing <= 0) {
+        lower(&of_right->front[left->ends_ascii ? ASCII : OTHERS], rank);
+        lower(&of_left->behind[right->begins_ascii ? ASCII : OTHERS], rank);
     }
     return true;
 }
@@ -154,10 +164,29 @@ static uint32_t lowest_rank(const struct pt_merges *merges, const uint32_t *symb
 }
 
 /*
- * Merges the bytes of one character. A symbol at its edge waits until all merges up to the one that takes it
- * are made, so a neighbour gets it where a merge with the neighbour ranks no higher than the highest of
- * these.
+ * What a character must avoid because of two symbols that its own merges are about to take, the highest of
+ * which so far is `highest`: a neighbour has taken one of them already where that ranks no higher.
  */
+static unsigned avoided(const struct pt_character_rules *rules, const uint32_t *symbols, size_t n, size_t at,
+                        uint32_t highest)
+{
+    unsigned avoids = 0;
+    for (size_t i = at; i < at + 2; i++) {
+        const struct pt_part_ranks *ranks = &rules->ranks[symbols[i]];
+        bool rest_in_front = ranks->front[REST] <= highest, rest_behind = ranks->behind[REST] <= highest;
+        if (rest_in_front || (i == 0 && ranks->front[ASCII] <= highest))
+            avoids |= NOT_BEHIND_ASCII;
+        if (rest_in_front || (i == 0 && ranks->front[OTHERS] <= highest))
+            avoids |= NOT_BEHIND_OTHERS;
+        if (rest_behind || (i == n - 1 && ranks->behind[ASCII] <= highest))
+            avoids |= NOT_BEFORE_ASCII;
+        if (rest_behind || (i == n - 1 && ranks->behind[OTHERS] <= highest))
+            avoids |= NOT_BEFORE_OTHERS;
+    }
+    return avoids;
+}
+
+/* Merges the bytes of one character. */
 static void meet(const struct pt_character_rules *rules, struct character *character, const char *text,
                  size_t n)
 {
@@ -167,13 +196,7 @@ static void meet(const struct pt_character_rules *rules, struct character *chara
         symbols[i] = rules->byte_ids[(uint8_t)text[i]];
     for (uint32_t rank; (rank = lowest_rank(rules->merges, symbols, n, &at, &merged)) != NEVER;) {
         highest = rank > highest ? rank : highest;
-        const struct pt_part_ranks *first = &rules->ranks[symbols[0]], *last = &rules->ranks[symbols[n - 1]];
-        if (at == 0)
-            character->avoids |= (uint8_t)((first->front[0] <= highest ? NOT_BEHIND_ASCII : 0) |
-                                           (first->front[1] <= highest ? NOT_BEHIND_OTHERS : 0));
-        if (at + 2 == n)
-            character->avoids |= (uint8_t)((last->behind[0] <= highest ? NOT_BEFORE_ASCII : 0) |
-                                           (last->behind[1] <= highest ? NOT_BEFORE_OTHERS : 0));
+        character->avoids |= (uint8_t)avoided(rules, symbols, n, at, highest);
         symbols[at] = merged;
         n--;
         for (size_t i = at + 1; i < n; i++)

@@ -5,9 +5,9 @@
  * character in place of each time.
  *
  * Why it is exact: merges are made in the order of their ranks, and every merge comes behind those that make
- * its parts (otherwise nothing here is used). A part of a character is then tied to a neighbour before the
- * character is finished only by a merge whose rank is not above that of the character's own ones; such
- * characters, next to such neighbours, begin as bytes.
+ * its parts (otherwise nothing here is used). A part of a character is tied to something outside of it before
+ * the character is finished only by a merge whose rank is not above that of the character's own ones; a
+ * character of which that can be begins as bytes where it has such a neighbour.
  */
 #ifndef PT_TEXT_CHARACTER_TABLE_H
 #define PT_TEXT_CHARACTER_TABLE_H
@@ -23,8 +23,8 @@ struct pt_character_rules {
     const struct pt_merges *merges; /* borrowed */
     struct pt_part_ranks {
         /* The lowest rank of a merge with what stands in front of the part, and behind it: with an ASCII
-         * character, and with another one. */
-        uint32_t front[2], behind[2];
+         * character, with another one, and with what has the rest of the part's character beside others. */
+        uint32_t front[3], behind[3];
     } * ranks; /* [n_ids], owned */
 };
 

@@ -8,17 +8,16 @@
 #include "base/utf8.h"
 #include "text/oniguruma.h"
 #include "text/split_bloom.h"
+#include "text/split_words.h"
 
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 #include <stdlib.h>
 #include <string.h>
 
-const char pt_gpt2_pattern[] =
-    "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
-
 struct pt_split {
-    pcre2_code *code; /* NULL: BLOOM's pattern, by hand */
+    pcre2_code *code;                    /* NULL: by hand, */
+    const struct pt_word_pattern *words; /* one of GPT-2's family; NULL: BLOOM's pattern */
     enum pt_split_behavior behavior;
     bool invert;
 };
@@ -27,17 +26,14 @@ struct pt_splitter {
     pcre2_match_data *match;
     pcre2_match_context *context;
     pcre2_jit_stack *stack;
+    struct pt_letter_classes *classes;
 };
 
 enum { JIT_STACK_START = 32 << 10, JIT_STACK_MOST = 64 << 20 };
 
-int pt_spans_push(struct pt_spans *spans, size_t begin, size_t end, struct pt_error *err)
+int pt_spans_grow(struct pt_spans *spans, struct pt_error *err)
 {
-    if (spans->n == spans->capacity &&
-        pt_reserve(&spans->data, &spans->capacity, spans->n + 1, sizeof *spans->data, err))
-        return (int)err->status;
-    spans->data[spans->n++] = (struct pt_span){begin, end};
-    return PT_OK;
+    return pt_reserve(&spans->data, &spans->capacity, spans->n + 1, sizeof *spans->data, err);
 }
 
 void pt_spans_free(struct pt_spans *spans)
@@ -79,8 +75,9 @@ int pt_split_new(struct pt_split **out, const char *pattern, size_t n, bool lite
         return (int)err->status;
     split->behavior = behavior;
     split->invert = invert;
-    bool by_hand =
-        !literal && !invert && behavior == PT_SPLIT_ISOLATED && strcmp(pattern, pt_bloom_pattern) == 0;
+    bool pattern_alone = !literal && !invert && behavior == PT_SPLIT_ISOLATED;
+    split->words = pattern_alone ? pt_word_pattern_of(pattern) : NULL;
+    bool by_hand = split->words || (pattern_alone && strcmp(pattern, pt_bloom_pattern) == 0);
     if (!by_hand && !literal && !pt_pattern_translate(pattern, n, &translated, err))
         compile(split, translated.data ? translated.data : "", translated.size, false, pattern, err);
     else if (!by_hand && literal)
@@ -111,7 +108,7 @@ int pt_splitter_new(struct pt_splitter **out, struct pt_error *err)
     splitter->context = pcre2_match_context_create(NULL);
     /* NULL where there is no compiling just in time: then none is needed. */
     splitter->stack = pcre2_jit_stack_create(JIT_STACK_START, JIT_STACK_MOST, NULL);
-    if (!splitter->match || !splitter->context) {
+    if (!splitter->match || !splitter->context || pt_letter_classes_new(&splitter->classes, err)) {
         pt_splitter_free(splitter);
         return pt_fail(err, PT_FAILED, "out of memory");
     }
@@ -128,6 +125,7 @@ void pt_splitter_free(struct pt_splitter *splitter)
     pcre2_match_data_free(splitter->match);
     pcre2_match_context_free(splitter->context);
     pcre2_jit_stack_free(splitter->stack);
+    pt_letter_classes_free(splitter->classes);
     free(splitter);
 }
 
@@ -211,6 +209,8 @@ static void drop_empty(struct pt_spans *pieces, size_t from)
 int pt_split_apply(const struct pt_split *split, struct pt_splitter *splitter, const char *text,
                    struct pt_span piece, struct pt_spans *pieces, struct pt_error *err)
 {
+    if (split->words)
+        return pt_split_words(split->words, splitter->classes, text, piece, pieces, err);
     if (!split->code)
         return pt_split_bloom(text, piece, pieces, err);
     size_t n = piece.end - piece.begin, from = pieces->n, search = 0, done = 0, previous_end = SIZE_MAX;

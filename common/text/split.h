@@ -17,7 +17,15 @@ struct pt_spans {
     struct pt_span *data; /* owned */
     size_t n, capacity;
 };
-int pt_spans_push(struct pt_spans *spans, size_t begin, size_t end, struct pt_error *err) PT_MUST_USE;
+int pt_spans_grow(struct pt_spans *spans, struct pt_error *err) PT_MUST_USE;
+static inline PT_MUST_USE int pt_spans_push(struct pt_spans *spans, size_t begin, size_t end,
+                                            struct pt_error *err)
+{
+    if (spans->n == spans->capacity && pt_spans_grow(spans, err))
+        return (int)err->status;
+    spans->data[spans->n++] = (struct pt_span){begin, end};
+    return PT_OK;
+}
 void pt_spans_free(struct pt_spans *spans);
 
 /* What becomes of a match. */
