@@ -337,9 +337,17 @@ static void show_parameters(const struct run *run)
            100 * (double)n / (double)n_all);
 }
 
+static void show_dropout(const struct run *run)
+{
+    double dropout = pt_model_config(run->model.base)->dropout;
+    if (dropout > 0)
+        pt_log(PT_LOG_NOTE, "dropout of the frozen model is off (its configuration has %g)", dropout);
+}
+
 static int train(struct run *run, struct pt_training_result *result, struct pt_error *err)
 {
     show_parameters(run);
+    show_dropout(run);
     pt_progress_start(&run->progress, run->common);
     pt_signals_defer();
     run->start_seconds = pt_clock_seconds();

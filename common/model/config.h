@@ -55,6 +55,8 @@ struct pt_config {
     bool norm_behind;         /* the norm of each half stands behind the sum with the residual */
     bool parallel;            /* attention and MLP read the same stream, and both are added to it */
 
+    double dropout; /* the largest share that training would drop somewhere; nothing is dropped here */
+
     bool tied_head;
     double logit_cap;               /* soft cap on logits; 0: none */
     uint64_t absent_roles;          /* bits 1 << role: what the family may have and this model has not */

@@ -61,6 +61,19 @@ static int read_number(struct pt_config *config, const struct pt_config_field *f
     return PT_OK;
 }
 
+static int read_dropout(struct pt_config *config, const struct pt_config_field *field, const json_t *object,
+                        const char *name, struct pt_error *err)
+{
+    double share = 0;
+    bool found;
+    if (pt_json_get_double(object, field->key, name, &share, &found, err))
+        return (int)err->status;
+    if (!(share >= 0 && share <= 1))
+        return pt_fail(err, PT_BAD_INPUT, "%s: \"%s\" is %g, expected 0 to 1", name, field->key, share);
+    config->dropout = share > config->dropout ? share : config->dropout;
+    return PT_OK;
+}
+
 /* Whether `text` [n] is one of the texts with a blank between them. */
 static bool is_listed(const char *accepted, const char *text, size_t n)
 {
@@ -133,6 +146,8 @@ static int read_field(struct pt_config *config, const struct pt_config_field *fi
         return read_number(config, field, object, name, err);
     case PT_CONFIG_NUMBER:
         return read_number(config, field, object, name, err);
+    case PT_CONFIG_DROPOUT:
+        return read_dropout(config, field, object, name, err);
     case PT_CONFIG_ACTIVATION:
         return read_activation(config, field, object, name, err);
     case PT_CONFIG_SWITCH:

@@ -15,6 +15,7 @@ enum pt_config_field_kind {
     PT_CONFIG_NUMBER,         /* not negative, into a double */
     PT_CONFIG_NUMBER_OR_NONE, /* the same; null is 0 */
     PT_CONFIG_SWITCH,         /* into a bool */
+    PT_CONFIG_DROPOUT,        /* a share; the largest of them is the configuration's dropout */
     PT_CONFIG_ONLY,           /* only the values listed are supported */
     PT_CONFIG_ACTIVATION,     /* the same, and it is the MLP's activation */
     PT_CONFIG_READ,           /* the family's own function reads it */

@@ -20,9 +20,9 @@ static const struct pt_config_field fields[] = {
     PT_CONFIG_ONE_OF("attention_bias", "true"),
     PT_CONFIG_OTHER("rope_scaling", PT_CONFIG_READ),
     PT_CONFIG_OTHER("rope_parameters", PT_CONFIG_READ),
-    PT_CONFIG_OTHER("attention_probs_dropout_prob", PT_CONFIG_HARMLESS),
+    PT_CONFIG_OTHER("attention_probs_dropout_prob", PT_CONFIG_DROPOUT),
     PT_CONFIG_OTHER("classifier_dropout", PT_CONFIG_HARMLESS),
-    PT_CONFIG_OTHER("hidden_dropout_prob", PT_CONFIG_HARMLESS),
+    PT_CONFIG_OTHER("hidden_dropout_prob", PT_CONFIG_DROPOUT),
     {0},
 };
 

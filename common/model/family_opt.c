@@ -20,10 +20,10 @@ static const struct pt_config_field fields[] = {
     PT_CONFIG_ONE_OF("_remove_final_layer_norm", "false"),
     PT_CONFIG_OTHER("do_layer_norm_before", PT_CONFIG_READ),
     PT_CONFIG_OTHER("word_embed_proj_dim", PT_CONFIG_READ),
-    PT_CONFIG_OTHER("activation_dropout", PT_CONFIG_HARMLESS),
-    PT_CONFIG_OTHER("dropout", PT_CONFIG_HARMLESS),
+    PT_CONFIG_OTHER("activation_dropout", PT_CONFIG_DROPOUT),
+    PT_CONFIG_OTHER("dropout", PT_CONFIG_DROPOUT),
     PT_CONFIG_OTHER("init_std", PT_CONFIG_HARMLESS),
-    PT_CONFIG_OTHER("layerdrop", PT_CONFIG_HARMLESS),
+    PT_CONFIG_OTHER("layerdrop", PT_CONFIG_DROPOUT),
     {0},
 };
 

@@ -35,7 +35,7 @@ setup_file() {
 
 setup() {
     cd "$BATS_TEST_TMPDIR" || return 1
-    MODEL=$OLDPWD/$MODEL REFERENCE=$OLDPWD/$REFERENCE
+    MODEL=$OLDPWD/$MODEL REFERENCE=$OLDPWD/$REFERENCE TINY_BLOOM=$OLDPWD/$TINY_BLOOM
     EXAMPLES=$BATS_FILE_TMPDIR/examples
 }
 
@@ -139,6 +139,15 @@ wait_for_step() {
 @test "what is trained, in the words of PEFT" {
     exits 0 train --max-steps 1 -o tuned "$UPDATES"
     [[ "$stderr" =~ "trainable params: 320 || all params: "[0-9,]+" || trainable%: "[0-9]\.[0-9]{4} ]]
+}
+
+@test "dropout that the model's configuration asks for is off, and said to be" {
+    echo '[{"input_ids": [5, 6, 7], "labels": [-100, 6, 7]}]' | pt-tokenize -q -m "$TINY_BLOOM" | pt-pack -q >updates
+    pt-init -m "$TINY_BLOOM" --random -n 2 -o initial
+    exits 0 pt-train -m "$TINY_BLOOM" -p initial -o tuned updates
+    says "dropout of the frozen model is off (its configuration has 0.1)"
+    exits 0 train --max-steps 1 -o tuned "$UPDATES"
+    [[ "$stderr" != *dropout* ]]
 }
 
 @test "progress off a terminal is a line of key=value pairs" {
