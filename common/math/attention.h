@@ -32,7 +32,8 @@ enum { PT_KEY_BLOCKS = 3 };
 /*
  * Rows first_query .. first_query + n_queries of the query, output and gradient matrices. Their keys are the
  * blocks in order; key positions count through all of them. The queries' own keys are the last n_queries rows
- * of the last block: query i sees every key up to and including its own, within the window.
+ * of the last block, which is the segment's own (its rows are in no other segment's last block; the blocks in
+ * front of it may be shared): query i sees every key up to and including its own, within the window.
  */
 struct pt_segment {
     size_t first_query, n_queries;
@@ -45,8 +46,7 @@ struct pt_segment {
 int pt_attention_forward(const struct pt_math *math, const struct pt_attention_shape *shape,
                          const struct pt_segment *segments, size_t n_segments, struct pt_heads q,
                          struct pt_heads out, float *log_sums, struct pt_error *err) PT_MUST_USE;
-/* dq is written; the blocks' dk and dv are added to, segments in order, so that shared blocks may occur in
- * many segments. */
+/* dq is written; the blocks' dk and dv are added to, in an order that depends on nothing but the shapes. */
 int pt_attention_backward(const struct pt_math *math, const struct pt_attention_shape *shape,
                           const struct pt_segment *segments, size_t n_segments, struct pt_heads q,
                           struct pt_heads dout, const float *log_sums, struct pt_heads dq,

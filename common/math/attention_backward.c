@@ -1,9 +1,11 @@
 /*
- * Probabilities are formed again from the scores and the logs of their sums. A thread owns a key head and
- * takes the segments in order, so that blocks shared by many segments get their gradients added in one order
- * whatever the number of threads.
+ * Probabilities are formed again from the scores and the logs of their sums. The work is cut into units, by
+ * the shapes alone and never by the number of threads: a few segments whose leading keys are the same, or a
+ * part of the rows of one segment. A task is a unit and a key head. Gradients of keys that no other unit has
+ * go straight to their place; the others (those in front of the last block, and all of a part's) are left in
+ * a store of the unit's own, and the stores are added in order at the end.
  */
-#include "math/attention_rows.h"
+#include "math/attention_blocks.h"
 
 #include "base/memory.h"
 #include "base/profile.h"
@@ -13,142 +15,242 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct call {
-    struct pt_attention_room room;
-    const struct pt_segment *segment;
-    size_t n_keys, kv_head, group;
-    struct pt_heads q, dout, dq;
-    const float *log_sums;
-    float *keys, *key_columns, *value_columns; /* a thread's scratch: [n_keys, dim], [dim, n_keys] twice */
-    float *dk, *dv;                            /* [n_keys, dim]: of this segment */
-    float *queries, *dqueries;                 /* [PT_QUERY_BLOCK, dim]: q and dout */
-    float *scores, *dscores;                   /* [PT_QUERY_BLOCK, n_keys] */
-    float *cap_slopes;                         /* the same; NULL without a soft cap */
+enum {
+    TASKS = 32, /* aimed at, so that all threads of a large machine have work */
+    LEAST_ROWS = 4 * PT_BLOCK_QUERIES
 };
 
-/* Scores of the block to probabilities, zero where a query does not see. */
-static void form_probabilities(const struct call *call, size_t head, size_t first, size_t n, size_t visible)
+struct unit {
+    const struct pt_segment *segments;
+    size_t n_segments;
+    size_t first, n; /* rows of the only segment, or n = 0: all */
+    size_t n_stored; /* keys whose gradients go to the store */
+    size_t at;       /* where its part of the store begins, in keys */
+};
+
+struct call {
+    struct pt_attention_room room;
+    struct pt_heads q, dout, dq;
+    const float *log_sums;
+    struct unit *units;
+    size_t n_units, n_stored;
+    float *store; /* [n_kv_heads, n_stored, 2 (dk, dv), row_stride] */
+};
+
+/* A thread's copies. */
+struct near {
+    struct pt_near_keys keys;
+    float *dk, *dv;                       /* [n_keys, row_stride] */
+    float *queries, *dqueries, *dout;     /* [PT_BLOCK_QUERIES, row_stride] */
+    float *scores, *dscores, *cap_slopes; /* [PT_BLOCK_QUERIES, score_stride]; the last NULL without a cap */
+};
+
+static void form_probabilities(const struct call *call, const struct near *near,
+                               const struct pt_query_block *block)
 {
-    const struct pt_attention_shape *shape = call->room.shape;
-    const struct pt_kernels *kernels = call->room.kernels;
-    for (size_t i = 0; i < n; i++) {
-        float *scores = call->scores + i * call->room.score_stride;
-        size_t end = pt_visible(call->segment, call->n_keys, first + i), begin = pt_first_visible(shape, end),
-               seen = end - begin;
-        float log_sum = call->log_sums[(call->segment->first_query + first + i) * shape->n_heads + head];
-        float scale = shape->scale;
-        if (shape->soft_cap != 0.0f) {
-            kernels->cap_scores(seen, scale, shape->soft_cap, scores + begin,
-                                call->cap_slopes + i * call->room.score_stride + begin);
-            scale = 1.0f;
-        }
-        kernels->bias_scores(seen, scale, pt_slope(shape, head), (float)(seen - 1), scores + begin);
-        kernels->exp_sum(seen, log_sum, scores + begin, scores + begin);
-        memset(scores, 0, begin * sizeof(float));
-        memset(scores + end, 0, (visible - end) * sizeof(float));
+    const struct pt_attention_room *room = &call->room;
+    for (size_t i = 0; i < block->n; i++) {
+        struct pt_query_row at = pt_query_row_at(block, i);
+        struct pt_score_rule rule = pt_score_rule_of(room->shape, at.head);
+        size_t row = i * room->score_stride;
+        room->kernels->probabilities(
+            &rule, at.end - at.begin, call->log_sums[at.row * room->shape->n_heads + at.head],
+            near->scores + row + at.begin, near->cap_slopes ? near->cap_slopes + row + at.begin : NULL);
+        pt_block_clear_unseen(block, i, near->scores + row);
     }
 }
 
-/* Probabilities and their gradients to the gradients of q·k. */
-static void form_score_gradients(const struct call *call, size_t n, size_t visible)
+static void form_score_gradients(const struct call *call, const struct near *near,
+                                 const struct pt_query_block *block)
 {
-    const struct pt_kernels *kernels = call->room.kernels;
-    for (size_t i = 0; i < n; i++) {
-        float *scores = call->scores + i * call->room.score_stride,
-              *dscores = call->dscores + i * call->room.score_stride;
-        kernels->softmax_backward(visible, kernels->dot(visible, scores, dscores), dscores, scores);
-        kernels->scale(visible, call->room.shape->scale, scores);
-        if (call->cap_slopes)
-            kernels->multiply_by(visible, call->cap_slopes + i * call->room.score_stride, scores);
+    const struct pt_attention_room *room = &call->room;
+    for (size_t i = 0; i < block->n; i++) {
+        struct pt_query_row at = pt_query_row_at(block, i);
+        size_t row = i * room->score_stride, first = row + at.begin;
+        room->kernels->score_gradients(at.end - at.begin, room->shape->scale,
+                                       near->cap_slopes ? near->cap_slopes + first : NULL,
+                                       near->scores + first, near->dscores + first);
+        pt_block_clear_unseen(block, i, near->dscores + row);
     }
 }
 
-static void query_block(const struct call *call, size_t head, size_t first, size_t n)
+static void run_block(const struct call *call, const struct near *near, const struct pt_query_block *block)
 {
-    const struct pt_attention_room *room = &call->room;
-    const struct pt_kernels *kernels = room->kernels;
-    const size_t dim = room->shape->head_dim, row = call->segment->first_query + first;
-    const size_t visible = pt_visible(call->segment, call->n_keys, first + n - 1);
-    const struct pt_left across = {call->scores, 1, room->score_stride};
-    pt_gather_queries(room, call->q, head, row, n, call->queries);
-    pt_gather_queries(room, call->dout, head, row, n, call->dqueries);
-    kernels->multiply(n, visible, dim, (struct pt_left){call->queries, room->row_stride, 1},
-                      call->key_columns, room->column_stride, call->scores, room->score_stride, false);
-    form_probabilities(call, head, first, n, visible);
-    kernels->multiply(visible, dim, n, across, call->dqueries, room->row_stride, call->dv, room->row_stride,
-                      true);
-    kernels->multiply(n, visible, dim, (struct pt_left){call->dqueries, room->row_stride, 1},
-                      call->value_columns, room->column_stride, call->dscores, room->score_stride, false);
-    form_score_gradients(call, n, visible);
-    kernels->multiply(visible, dim, n, across, call->queries, room->row_stride, call->dk, room->row_stride,
-                      true);
-    kernels->multiply(n, dim, visible, (struct pt_left){call->scores, room->score_stride, 1}, call->keys,
-                      room->row_stride, pt_head(&call->dq, row, head), call->dq.row_stride, false);
+    const size_t stride = call->room.row_stride, dim = call->room.shape->head_dim;
+    pt_gather_rows(block, call->q, near->queries);
+    pt_gather_rows(block, call->dout, near->dout);
+    pt_block_scores(block, near->queries, near->keys.k_columns, near->scores);
+    form_probabilities(call, near, block);
+    pt_block_spread(block, near->scores, near->dout, near->dv);
+    pt_block_scores(block, near->dout, near->keys.v_columns, near->dscores);
+    form_score_gradients(call, near, block);
+    pt_block_spread(block, near->dscores, near->queries, near->dk);
+    pt_block_sums(block, near->dscores, near->keys.k_rows, near->dqueries);
+    for (size_t i = 0; i < block->n; i++) {
+        struct pt_query_row at = pt_query_row_at(block, i);
+        memcpy(pt_head(&call->dq, at.row, at.head), near->dqueries + i * stride, dim * sizeof(float));
+    }
 }
 
-/* The segment's gradients are added where its keys and values came from. */
-static void scatter(const struct call *call)
+/* Adds gradients of the keys first .. end of a segment, [end, row_stride] at `stride` each, to their blocks.
+ */
+static void add_to_blocks(const struct pt_attention_room *room, const struct pt_segment *segment,
+                          size_t kv_head, size_t first, size_t end, const float *dk, const float *dv,
+                          size_t stride)
 {
-    const struct pt_attention_room *room = &call->room;
-    size_t key = 0;
-    for (size_t b = 0; b < call->segment->n_blocks; b++) {
-        const struct pt_key_block *block = &call->segment->blocks[b];
-        for (size_t r = 0; r < block->n_rows; r++, key++) {
+    size_t start = 0;
+    for (size_t b = 0; b < segment->n_blocks; start += segment->blocks[b++].n_rows) {
+        const struct pt_key_block *block = &segment->blocks[b];
+        for (size_t r = first > start ? first - start : 0; r < block->n_rows && start + r < end; r++) {
+            const size_t at = (start + r) * stride;
             if (block->dk.data)
-                room->kernels->add_scaled(room->shape->head_dim, 1.0f, call->dk + key * room->row_stride,
-                                          pt_head(&block->dk, r, call->kv_head));
+                room->kernels->add_scaled(room->shape->head_dim, 1.0f, dk + at,
+                                          pt_head(&block->dk, r, kv_head));
             if (block->dv.data)
-                room->kernels->add_scaled(room->shape->head_dim, 1.0f, call->dv + key * room->row_stride,
-                                          pt_head(&block->dv, r, call->kv_head));
+                room->kernels->add_scaled(room->shape->head_dim, 1.0f, dv + at,
+                                          pt_head(&block->dv, r, kv_head));
         }
     }
 }
 
-static void run(const struct call *call)
+static void run_segment(const struct call *call, struct near *near, const struct unit *unit,
+                        const struct pt_segment *segment, size_t kv_head)
 {
     const struct pt_attention_room *room = &call->room;
-    const size_t n_queries = call->segment->n_queries, dim = room->shape->head_dim;
-    pt_gather_keys(room, call->segment, true, call->kv_head, call->n_keys, call->keys);
-    room->kernels->transpose(call->value_columns, room->column_stride, call->keys, room->row_stride,
-                             call->n_keys, dim);
-    pt_gather_keys(room, call->segment, false, call->kv_head, call->n_keys, call->keys);
-    room->kernels->transpose(call->key_columns, room->column_stride, call->keys, room->row_stride,
-                             call->n_keys, dim);
-    memset(call->dk, 0, call->n_keys * room->row_stride * sizeof(float));
-    memset(call->dv, 0, call->n_keys * room->row_stride * sizeof(float));
-    for (size_t h = 0; h < call->group; h++)
-        for (size_t i = 0; i < n_queries; i += PT_QUERY_BLOCK)
-            query_block(call, call->kv_head * call->group + h, i,
-                        n_queries - i < PT_QUERY_BLOCK ? n_queries - i : PT_QUERY_BLOCK);
-    scatter(call);
+    const size_t n_keys = pt_segment_keys(segment), all = segment->n_queries * room->group;
+    const size_t end = unit->n ? unit->first + unit->n : all,
+                 own = (n_keys - unit->n_stored) * room->row_stride;
+    memset(near->dk + unit->n_stored * room->row_stride, 0, own * sizeof(float));
+    memset(near->dv + unit->n_stored * room->row_stride, 0, own * sizeof(float));
+    pt_bring_keys(room, &near->keys, segment, kv_head, n_keys);
+    for (size_t i = unit->first; i < end; i += PT_BLOCK_QUERIES) {
+        struct pt_query_block block = pt_query_block_at(
+            room, segment, kv_head, i, end - i < PT_BLOCK_QUERIES ? end - i : PT_BLOCK_QUERIES);
+        run_block(call, near, &block);
+    }
+    add_to_blocks(room, segment, kv_head, unit->n_stored, n_keys, near->dk, near->dv, room->row_stride);
+}
+
+static float *store_at(const struct call *call, const struct unit *unit, size_t kv_head)
+{
+    return call->store + (kv_head * call->n_stored + unit->at) * 2 * call->room.row_stride;
+}
+
+static void run_unit(const struct call *call, struct near *near, const struct unit *unit, size_t kv_head)
+{
+    const size_t stride = call->room.row_stride;
+    float *store = store_at(call, unit, kv_head);
+    memset(near->dk, 0, unit->n_stored * stride * sizeof(float));
+    memset(near->dv, 0, unit->n_stored * stride * sizeof(float));
+    for (size_t s = 0; s < unit->n_segments; s++)
+        run_segment(call, near, unit, &unit->segments[s], kv_head);
+    for (size_t key = 0; key < unit->n_stored; key++) {
+        memcpy(store + 2 * key * stride, near->dk + key * stride, stride * sizeof(float));
+        memcpy(store + (2 * key + 1) * stride, near->dv + key * stride, stride * sizeof(float));
+    }
+}
+
+static void add_stores(const struct call *call)
+{
+    const size_t stride = call->room.row_stride;
+#pragma omp parallel for schedule(static)
+    for (size_t h = 0; h < call->room.shape->n_kv_heads; h++)
+        for (size_t u = 0; u < call->n_units; u++) {
+            const struct unit *unit = &call->units[u];
+            const float *store = store_at(call, unit, h);
+            add_to_blocks(&call->room, unit->segments, h, 0, unit->n_stored, store, store + stride,
+                          2 * stride);
+        }
+}
+
+/* How many segments from `segments` on, at most `most`, have the same keys in front of their own. */
+static size_t alike(const struct pt_segment *segments, size_t most)
+{
+    size_t n = 1, leading = pt_leading_keys(segments);
+    while (n < most && pt_leading_keys(&segments[n]) == leading &&
+           pt_common_keys(segments, &segments[n]) >= leading)
+        n++;
+    return n;
+}
+
+static void add_unit(struct call *call, struct unit unit)
+{
+    unit.at = call->n_stored;
+    call->n_stored += unit.n_stored;
+    if (call->units)
+        call->units[call->n_units] = unit;
+    call->n_units++;
+}
+
+/* Cuts the work; with `units` NULL it only counts. */
+static void cut(struct call *call, const struct pt_segment *segments, size_t n_segments)
+{
+    const size_t wanted = (TASKS - 1) / call->room.shape->n_kv_heads + 1;
+    const size_t together = n_segments / wanted ? n_segments / wanted : 1,
+                 parts = (wanted - 1) / n_segments + 1;
+    call->n_units = call->n_stored = 0;
+    for (size_t s = 0, n; s < n_segments; s += n) {
+        const struct pt_segment *segment = &segments[s];
+        size_t rows = segment->n_queries * call->room.group, part = (rows - 1) / parts + 1;
+        part = (part - 1) / PT_BLOCK_QUERIES * PT_BLOCK_QUERIES + PT_BLOCK_QUERIES;
+        part = part < LEAST_ROWS ? LEAST_ROWS : part;
+        n = part < rows ? 1 : alike(segment, n_segments - s < together ? n_segments - s : together);
+        if (part >= rows)
+            add_unit(call, (struct unit){segment, n, 0, 0, pt_leading_keys(segment), 0});
+        for (size_t i = 0; part < rows && i < rows; i += part)
+            add_unit(call, (struct unit){segment, 1, i, rows - i < part ? rows - i : part,
+                                         pt_segment_keys(segment), 0});
+    }
 }
 
 /* Places the scratch of one thread; returns how many floats it takes, also where `from` is NULL. */
-static size_t place(struct call *call, float *from, size_t n_keys)
+static size_t place(const struct pt_attention_room *room, struct near *near, float *from, size_t n_keys)
 {
-    const struct pt_attention_room *room = &call->room;
-    const size_t rows = n_keys * room->row_stride, columns = room->shape->head_dim * room->column_stride;
-    const size_t queries = PT_QUERY_BLOCK * room->row_stride, scores = PT_QUERY_BLOCK * room->score_stride;
-    const bool capped = room->shape->soft_cap != 0.0f;
+    const size_t rows = pt_near_rows_floats(room, n_keys), columns = pt_near_columns_floats(room, n_keys),
+                 queries = PT_BLOCK_QUERIES * room->row_stride,
+                 scores = PT_BLOCK_QUERIES * room->score_stride;
     const struct {
         float **part;
         size_t n;
-    } parts[] = {{&call->keys, rows},
-                 {&call->key_columns, columns},
-                 {&call->value_columns, columns},
-                 {&call->dk, rows},
-                 {&call->dv, rows},
-                 {&call->queries, queries},
-                 {&call->dqueries, queries},
-                 {&call->scores, scores},
-                 {&call->dscores, scores},
-                 {&call->cap_slopes, capped ? scores : 0}};
+    } parts[] = {{&near->keys.k_rows, rows},
+                 {&near->keys.k_columns, columns},
+                 {&near->keys.v_columns, columns},
+                 {&near->dk, rows},
+                 {&near->dv, rows},
+                 {&near->queries, queries},
+                 {&near->dqueries, queries},
+                 {&near->dout, queries},
+                 {&near->scores, scores},
+                 {&near->dscores, scores},
+                 {&near->cap_slopes, room->shape->soft_cap != 0.0f ? scores : 0}};
     size_t total = 0;
+    *near = (struct near){0};
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
         *parts[i].part = from && parts[i].n ? from + total : NULL;
         total += parts[i].n;
     }
     return total;
+}
+
+static int run(const struct call *call, size_t n_keys, struct pt_error *err)
+{
+    struct near nothing;
+    const size_t each = place(&call->room, &nothing, NULL, n_keys);
+    float *scratch = pt_new_floats((size_t)pt_threads() * each, err);
+    if (!scratch)
+        return (int)err->status;
+#pragma omp parallel
+    {
+        struct near near;
+        place(&call->room, &near, scratch + (size_t)omp_get_thread_num() * each, n_keys);
+#pragma omp for schedule(dynamic) collapse(2)
+        for (size_t h = 0; h < call->room.shape->n_kv_heads; h++)
+            for (size_t u = 0; u < call->n_units; u++)
+                run_unit(call, &near, &call->units[u], h);
+    }
+    add_stores(call);
+    free(scratch);
+    return PT_OK;
 }
 
 int pt_attention_backward(const struct pt_math *math, const struct pt_attention_shape *shape,
@@ -159,27 +261,18 @@ int pt_attention_backward(const struct pt_math *math, const struct pt_attention_
     PT_PROFILED(PT_PART_ATTENTION, PT_BACKWARD, 5 * pt_attention_work(shape, segments, n_segments));
     (void)math;
     const size_t n_keys = pt_most_keys(segments, n_segments);
-    struct call common = {.room = pt_attention_room_for(shape, n_keys),
-                          .group = shape->n_heads / shape->n_kv_heads,
-                          .q = q,
-                          .dout = dout,
-                          .dq = dq,
-                          .log_sums = log_sums};
-    const size_t each = place(&common, NULL, n_keys);
-    float *scratch = pt_new_floats((size_t)pt_threads() * each, err);
-    if (!scratch)
-        return (int)err->status;
-#pragma omp parallel for schedule(static)
-    for (size_t h = 0; h < shape->n_kv_heads; h++) {
-        struct call call = common;
-        place(&call, scratch + (size_t)omp_get_thread_num() * each, n_keys);
-        call.kv_head = h;
-        for (size_t s = 0; s < n_segments; s++) {
-            call.segment = &segments[s];
-            call.n_keys = pt_segment_keys(&segments[s]);
-            run(&call);
-        }
+    struct call call = {
+        .room = pt_attention_room_for(shape, n_keys), .q = q, .dout = dout, .dq = dq, .log_sums = log_sums};
+    if (!n_segments)
+        return PT_OK;
+    cut(&call, segments, n_segments);
+    call.units = pt_new_array(call.n_units, sizeof *call.units, err);
+    call.store = pt_new_floats(call.n_stored * shape->n_kv_heads * 2 * call.room.row_stride, err);
+    if (call.units && call.store) {
+        cut(&call, segments, n_segments);
+        run(&call, n_keys, err);
     }
-    free(scratch);
-    return PT_OK;
+    free(call.units);
+    free(call.store);
+    return (int)err->status;
 }

@@ -7,6 +7,7 @@
 
 #include "fmt/dtype.h"
 #include "math/activation.h"
+#include "math/attention.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -17,6 +18,12 @@ enum { PT_BLOCK_ROWS = 6, PT_DOT_ROWS = 6 };
 struct pt_left {
     const float *data;
     size_t row, step;
+};
+
+/* score = cap * tanh(scale * q·k / cap) (cap 0: scale * q·k) + slope * (key - query); a row's last key is the
+ * query's own. */
+struct pt_score_rule {
+    float scale, slope, cap;
 };
 
 typedef void pt_multiply_kernel(size_t m, size_t n, size_t n_steps, struct pt_left a, const float *b,
@@ -51,17 +58,27 @@ struct pt_kernels {
 
     float (*dot)(size_t n, const float *x, const float *y);
     void (*add_scaled)(size_t n, float scale, const float *x, float *y); /* y += scale x */
-    void (*scale)(size_t n, float scale, float *x);                      /* x *= scale */
-    void (*multiply_by)(size_t n, const float *x, float *y);             /* y *= x */
+    void (*scale)(size_t n, float scale, const float *x, float *y);      /* y = scale x; y may be x */
     float (*largest)(size_t n, const float *x); /* not-a-number where an element is not finite */
     /* y = exp(x - shift), their sum is returned; y may be x. */
     float (*exp_sum)(size_t n, float shift, const float *x, float *y);
-    /* scores = scores * scale + slope * (j - origin) for key j; the largest is returned. */
-    float (*bias_scores)(size_t n, float scale, float slope, float origin, float *scores);
-    /* scores = cap * tanh(scores * scale / cap); slopes (NULL: not wanted) = 1 - tanh². */
-    void (*cap_scores)(size_t n, float scale, float cap, float *scores, float *slopes);
-    /* y = (dy - shift) * y: the derivative of softmax. */
-    void (*softmax_backward)(size_t n, float shift, const float *dy, float *y);
+
+    /*
+     * One row of n scores, with room for whole vectors behind it. soften: products q·k become scores, then
+     * exp(score - top) with the largest of them in *top; their sum is returned. probabilities: the same with
+     * exp(score - log_sum); slopes (NULL without a cap) gets the derivative by the uncapped score.
+     * score_gradients: dp becomes the gradient of the product, from that of the probabilities p.
+     */
+    float (*soften)(const struct pt_score_rule *rule, size_t n, float *scores, float *top);
+    void (*probabilities)(const struct pt_score_rule *rule, size_t n, float log_sum, float *scores,
+                          float *slopes);
+    void (*score_gradients)(size_t n, float scale, const float *slopes, const float *p, float *dp);
+    /* One query of all heads: scores [n_heads, score_stride] = q·k for n keys. */
+    void (*key_scores)(const struct pt_attention_shape *shape, size_t n_keys, const float *q,
+                       size_t head_stride, struct pt_heads k, float *scores, size_t score_stride);
+    /* out [n_heads, head_dim] += the values of n keys times their weights [n_heads, weight_stride]. */
+    void (*value_sums)(const struct pt_attention_shape *shape, size_t n_keys, const float *weights,
+                       size_t weight_stride, struct pt_heads v, float *out);
 
     /* See activation.h. */
     void (*activation_forward)(enum pt_activation kind, size_t n, const float *x, float *y);

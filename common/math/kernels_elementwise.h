@@ -32,25 +32,10 @@ static void add_scaled(size_t n, float scale, const float *x, float *y)
     store_some(y + i, load_some(y + i, part) + v_set(scale) * load_some(x + i, part), part);
 }
 
-static void scale_all(size_t n, float scale, float *x)
+static void scale_all(size_t n, float scale, const float *x, float *y)
 {
     PT_EACH_VECTOR(i, part, n)
-    store_some(x + i, load_some(x + i, part) * scale, part);
-}
-
-static void multiply_by(size_t n, const float *x, float *y)
-{
-    PT_EACH_VECTOR(i, part, n)
-    store_some(y + i, load_some(y + i, part) * load_some(x + i, part), part);
-}
-
-static float largest_lane(vfloat v)
-{
-    float largest = v[0];
-    for (int i = 1; i < LANES; i++)
-        if (v[i] > largest || v[i] != v[i])
-            largest = v[i];
-    return largest;
+    store_some(y + i, load_some(x + i, part) * scale, part);
 }
 
 static float largest(size_t n, const float *x)
@@ -63,7 +48,7 @@ static float largest(size_t n, const float *x)
         poison += v * 0.0f; /* stays 0 while all are finite */
     }
     float sum = v_sum(poison);
-    return sum == 0.0f ? largest_lane(top) : NAN;
+    return sum == 0.0f ? v_largest(top) : NAN;
 }
 
 static float exp_sum(size_t n, float shift, const float *x, float *y)
@@ -76,39 +61,6 @@ static float exp_sum(size_t n, float shift, const float *x, float *y)
         store_some(y + i, e, part);
     }
     return v_sum(sum);
-}
-
-static float bias_scores(size_t n, float scale, float slope, float origin, float *scores)
-{
-#define PT_LANE(l) (float)(l)
-    const vfloat lanes = {PT_LANE_LIST(PT_LANE)};
-    vfloat top = v_set(-INFINITY);
-    PT_EACH_VECTOR(i, part, n)
-    {
-        vfloat distance = lanes + ((float)i - origin);
-        vfloat score = load_some(scores + i, part) * scale + distance * slope;
-        store_some(scores + i, score, part);
-        top = v_max(top, keep_some(score, part, v_set(-INFINITY)));
-    }
-    return largest_lane(top);
-}
-
-static void softmax_backward(size_t n, float shift, const float *dy, float *y)
-{
-    PT_EACH_VECTOR(i, part, n)
-    store_some(y + i, (load_some(dy + i, part) - shift) * load_some(y + i, part), part);
-}
-
-/* scores = cap tanh(scores * scale / cap), and its derivative by the scaled score where that is wanted. */
-static void cap_scores(size_t n, float scale, float cap, float *scores, float *slopes)
-{
-    PT_EACH_VECTOR(i, part, n)
-    {
-        vfloat t = v_tanh(load_some(scores + i, part) * (scale / cap));
-        store_some(scores + i, t * cap, part);
-        if (slopes)
-            store_some(slopes + i, 1.0f - t * t, part);
-    }
 }
 
 /* See rotary.h; direction 1 or -1. */

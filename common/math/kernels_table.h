@@ -3,6 +3,7 @@
  * including this.
  */
 #include "math/kernels_activation.h"
+#include "math/kernels_attention.h"
 #include "math/kernels_elementwise.h"
 #include "math/kernels_multiply.h"
 #include "math/kernels_norm.h"
@@ -23,12 +24,13 @@ const struct pt_kernels PT_KERNELS = {
     .dot = dot,
     .add_scaled = add_scaled,
     .scale = scale_all,
-    .multiply_by = multiply_by,
     .largest = largest,
     .exp_sum = exp_sum,
-    .bias_scores = bias_scores,
-    .softmax_backward = softmax_backward,
-    .cap_scores = cap_scores,
+    .soften = soften,
+    .probabilities = probabilities,
+    .score_gradients = score_gradients,
+    .key_scores = key_scores,
+    .value_sums = value_sums,
     .activation_forward = activation_forward,
     .activation_backward = activation_backward,
     .gated_forward = gated_forward,

@@ -42,7 +42,7 @@ static double row_loss(size_t vocab, float *logits, const struct pt_target *targ
     double sum = exponentials(kernels, vocab, largest, logits, gradient ? logits : chunk, gradient);
     if (gradient) {
         double hit = (double)logits[target->id] / sum - 1.0;
-        kernels->scale(vocab, (float)((double)target->weight / sum), logits);
+        kernels->scale(vocab, (float)((double)target->weight / sum), logits, logits);
         logits[target->id] = (float)((double)target->weight * hit);
     }
     return log(sum) - below;

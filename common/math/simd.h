@@ -98,19 +98,48 @@ PT_INLINE vfloat v_select(vint mask, vfloat yes, vfloat no)
 #endif
 }
 
-/* The larger one; b where either is not a number. */
+/* The larger, and the smaller one; b where either is not a number. */
 PT_INLINE vfloat v_max(vfloat a, vfloat b)
 {
+#if defined __AVX512F__
+    return (vfloat)_mm512_max_ps((__m512)a, (__m512)b);
+#elif defined __AVX2__
+    return (vfloat)_mm256_max_ps((__m256)a, (__m256)b);
+#else
     return v_select(a > b, a, b);
+#endif
+}
+
+PT_INLINE vfloat v_min(vfloat a, vfloat b)
+{
+#if defined __AVX512F__
+    return (vfloat)_mm512_min_ps((__m512)a, (__m512)b);
+#elif defined __AVX2__
+    return (vfloat)_mm256_min_ps((__m256)a, (__m256)b);
+#else
+    return v_select(a < b, a, b);
+#endif
+}
+
+/* v, but 0 where x is below the bound. */
+PT_INLINE vfloat v_zero_below(vfloat x, float bound, vfloat v)
+{
+#if defined __AVX512F__
+    return (vfloat)_mm512_maskz_mov_ps(_mm512_cmp_ps_mask((__m512)x, _mm512_set1_ps(bound), _CMP_NLT_UQ),
+                                       (__m512)v);
+#else
+    return (vfloat)((vint)v & ~(vint)(x < bound));
+#endif
 }
 
 typedef float vfloat4 __attribute__((vector_size(16)));
+
+typedef float vfloat8 __attribute__((vector_size(32)));
 
 /* Halves are added to halves. */
 PT_INLINE float v_sum(vfloat v)
 {
 #if defined __AVX512F__
-    typedef float vfloat8 __attribute__((vector_size(32)));
     vfloat8 eight = __builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7) +
                     __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15);
     vfloat4 four =
@@ -123,6 +152,22 @@ PT_INLINE float v_sum(vfloat v)
     return (four[0] + four[2]) + (four[1] + four[3]);
 }
 
+/* The largest of all lanes; any of them where one is not a number. */
+PT_INLINE float v_largest(vfloat v)
+{
+#if defined __AVX512F__
+    __m256 eight = _mm256_max_ps(_mm512_castps512_ps256((__m512)v), _mm512_extractf32x8_ps((__m512)v, 1));
+    vfloat4 four = (vfloat4)_mm_max_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+#elif defined __AVX2__
+    vfloat4 four =
+        (vfloat4)_mm_max_ps(_mm256_castps256_ps128((__m256)v), _mm256_extractf128_ps((__m256)v, 1));
+#else
+    vfloat4 four = v;
+#endif
+    float even = four[0] > four[2] ? four[0] : four[2], odd = four[1] > four[3] ? four[1] : four[3];
+    return even > odd ? even : odd;
+}
+
 /*
  * exp(x) for x <= 88.37 (more counts as that), 0 below -87.33; not-a-number stays. Cody and Waite's reduction
  * by multiples of log 2 and a minimax polynomial of degree 6 with relative error 3e-9; with the rounding of
@@ -131,7 +176,7 @@ PT_INLINE float v_sum(vfloat v)
 PT_INLINE vfloat v_exp(vfloat x)
 {
     const vfloat magic = v_set(0x1.8p23f); /* adding it rounds to an integer */
-    vfloat high = v_select(x > 88.37f, v_set(88.37f), x);
+    vfloat high = v_min(v_set(88.37f), x);
     vfloat shifted = high * 0x1.715476p0f + magic;
     vfloat n = shifted - magic;
     vfloat r = high - n * 0x1.62e4p-1f; /* log 2 to 17 bits: this product is exact */
@@ -142,7 +187,7 @@ PT_INLINE vfloat v_exp(vfloat x)
     q = q * r + 0x1.fffffcp-2f;
     vfloat e = q * (r * r) + r + 1.0f;
     vint power = ((vint)shifted - (vint)magic + 127) << 23;
-    return v_select(x < -87.33f, v_set(0.0f), e * (vfloat)power);
+    return v_zero_below(x, -87.33f, e * (vfloat)power);
 }
 
 PT_INLINE vfloat v_abs(vfloat x)

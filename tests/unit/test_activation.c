@@ -42,23 +42,36 @@ static void exp_is_accurate(void **state)
     with_all_kernels(exp_in_all_kernels);
 }
 
-/* simd.h promises three units in the last place, from the smallest normal number on. */
+/* A soft cap of 1 on a single score is its tanh. simd.h promises three units in the last place, from the
+ * smallest normal number on. */
 static void tanh_in_all_kernels(void)
 {
+    enum { LANES = 16 };
+    static float slopes[SHORT_SWEEP + LANES];
+    const struct pt_score_rule rule = {1.0f, 0.0f, 1.0f};
     for (int exponent = -126; exponent <= 8; exponent++)
         for (int side = -1; side <= 1; side += 2) {
             fill(SHORT_SWEEP, side * ldexp(1, exponent), side * ldexp(2, exponent));
-            memcpy(sweep_y, sweep_x, SHORT_SWEEP * sizeof *sweep_y);
-            pt_kernels()->cap_scores(SHORT_SWEEP, 1.0f, 1.0f, sweep_y, sweep_dy);
+            for (size_t i = 0; i < SHORT_SWEEP; i++) {
+                float products[LANES] = {sweep_x[i]};
+                pt_kernels()->soften(&rule, 1, products, &sweep_y[i]);
+            }
+            memcpy(sweep_dy, sweep_x, SHORT_SWEEP * sizeof *sweep_dy);
+            pt_kernels()->probabilities(&rule, SHORT_SWEEP, 0.0f, sweep_dy, slopes);
             for (size_t i = 0; i < SHORT_SWEEP; i++) {
                 double t = tanh((double)sweep_x[i]);
                 assert_near((double)sweep_y[i], t, fabs(t) * 0x3p-23, "tanh", i);
-                assert_near((double)sweep_dy[i], 1 - t * t, 3e-7, "derivative of tanh", i);
+                assert_near((double)slopes[i], 1 - t * t, 3e-7, "derivative of tanh", i);
+                assert_near((double)sweep_dy[i], exp(t), 3e-6, "probability", i);
             }
         }
-    float special[4] = {-INFINITY, INFINITY, NAN, -0.0f};
-    pt_kernels()->cap_scores(4, 1.0f, 1.0f, special, NULL);
-    assert_true(special[0] == -1.0f && special[1] == 1.0f && isnan(special[2]) && special[3] == 0.0f);
+    const float special[4] = {-INFINITY, INFINITY, NAN, -0.0f};
+    float top[4];
+    for (size_t i = 0; i < N_OF(special); i++) {
+        float products[LANES] = {special[i]};
+        pt_kernels()->soften(&rule, 1, products, &top[i]);
+    }
+    assert_true(top[0] == -1.0f && top[1] == 1.0f && top[3] == 0.0f);
 }
 
 static void tanh_is_accurate(void **state)
