@@ -18,6 +18,10 @@ struct pt_tokenizer;
 /* A model folder (tokenizer.json, else tokenizer.model) or one of these files itself. */
 int pt_tokenizer_open(struct pt_tokenizer **tokenizer, const char *path, struct pt_error *err) PT_MUST_USE;
 void pt_tokenizer_close(struct pt_tokenizer *tokenizer);
+/* Which file of a model folder pt_tokenizer_open would take (NULL: none is there), and its fingerprint, in
+ * milliseconds. */
+int pt_tokenizer_find(const char *folder, const char **file, struct pt_fingerprint *fingerprint,
+                      struct pt_error *err) PT_MUST_USE;
 
 struct pt_fingerprint
 pt_tokenizer_fingerprint(const struct pt_tokenizer *tokenizer);         /* of the file's bytes */

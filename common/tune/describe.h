@@ -20,7 +20,7 @@
  *   "training-state"        a state of pt-train
  *   "tensors"               another file of tensors (safetensors, PyTorch)
  *   "adapter"               a PEFT adapter, folder or archive: peft_type, its configuration
- *   "checkpoint"            a model folder: architecture, sizes, and what pt_model_open makes of it
+ *   "checkpoint"            a model folder: architecture, sizes, tokenizer, and what pt_model_open makes of it
  *   "tokenizer"             tokenizer.json, tokenizer.model, or a folder of one
  *   "archive"               members: a report for each member that is one of these
  *

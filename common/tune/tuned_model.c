@@ -1,18 +1,15 @@
 /*
- * The model's tokenizer is compared as a file, without being opened as a tokenizer: parsing a large
- * vocabulary would cost more than all other checks together.
+ * Opening goes from left to right through the layers, and whatever was opened before a failure is closed by
+ * the caller.
  */
 #include "tune/tuned_model.h"
 
 #include "base/log.h"
-#include "base/memory.h"
-#include "io/map.h"
 #include "model/plan.h"
+#include "text/tokenizer.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 int pt_tuned_model_open(struct pt_tuned_model *model, const struct pt_tuned_model_options *options,
                         struct pt_error *err)
@@ -44,40 +41,14 @@ void pt_tuned_model_close(struct pt_tuned_model *model)
     *model = (struct pt_tuned_model){0};
 }
 
-/* The fingerprint of a file; *found = false where there is none. */
-static int fingerprint_file(const char *folder, const char *name, struct pt_fingerprint *fingerprint,
-                            bool *found, struct pt_error *err)
-{
-    struct pt_map map;
-    char *path = pt_new_format(err, "%s/%s", folder, name);
-    if (!path)
-        return (int)err->status;
-    *found = !access(path, F_OK);
-    if (*found && !pt_map_open(&map, path, err)) {
-        *fingerprint = pt_fingerprint_of(map.data, map.size);
-        pt_map_close(&map);
-    }
-    free(path);
-    return (int)err->status;
-}
-
-/* Of the file that pt_tokenizer_open would take. */
-static int fingerprint_tokenizer(const char *folder, struct pt_fingerprint *fingerprint, bool *found,
-                                 struct pt_error *err)
-{
-    if (fingerprint_file(folder, "tokenizer.json", fingerprint, found, err) || *found)
-        return (int)err->status;
-    return fingerprint_file(folder, "tokenizer.model", fingerprint, found, err);
-}
-
 static int check_folder(const struct pt_model *base, const struct pt_stream_head *head,
                         const char *stream_name, struct pt_error *err)
 {
     struct pt_fingerprint expected;
-    bool found;
-    if (fingerprint_tokenizer(pt_model_name(base), &expected, &found, err))
+    const char *file;
+    if (pt_tokenizer_find(pt_model_name(base), &file, &expected, err))
         return (int)err->status;
-    if (!found || !strcmp(expected.text, head->tokenizer.text))
+    if (!file || !strcmp(expected.text, head->tokenizer.text))
         return PT_OK;
     pt_fail(err, PT_MISMATCH, "%s: tokenized with fingerprint %s, but the tokenizer in %s has fingerprint %s",
             stream_name, head->tokenizer.text, pt_model_name(base), expected.text);

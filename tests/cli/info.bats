@@ -44,6 +44,17 @@ safetensors() {
     [[ "$output" == *"transformer.h.4.mlp.dense_4h_to_h.bias"*"F32  [32]"* ]]
 }
 
+@test "sizes of a checkpoint have one name, whatever its family calls them" {
+    for family in bloom gpt2 mistral; do
+        exits 0 pt-info --json "$data/reference/$family/model"
+        jq -e '.hidden_size == 64 and .num_hidden_layers == 3 and .num_attention_heads == 4 and .vocab_size == 1024 and .head_dim == 16' <<<"$output"
+    done
+    jq -e '.num_key_value_heads == 2 and .positions == "rotary" and .sliding_window == 16 and .tie_word_embeddings == false' <<<"$output"
+    exits 0 pt-info --json "$data/reference/bloom/model"
+    jq -e '.positions == "ALiBi" and .tokenizer.file == "tokenizer.json" and .tokenizer.class == "BloomTokenizer" and
+        (.tokenizer.fingerprint | length) == 32' <<<"$output"
+}
+
 @test "a checkpoint, its tensors and its tokenizer" {
     kind "$model" checkpoint '(.tensors | length) == 66 and .model_type == "bloom" and .tokenizer.vocab_size == 1024 and .non_finite == 0 and
         .tensors[0] == {name: "transformer.word_embeddings.weight", dtype: "F32", shape: [1024, 32]}'
