@@ -8,23 +8,37 @@ import subprocess
 import sys
 import time
 
-EXAMPLES, LENGTH, COUNTED, VIRTUAL_TOKENS, UPDATES = 8, 128, 64, 8, 2
+EXAMPLES, UPDATES = 8, 2
+DATA = "examples/data/kdconv-travel-train.json"
+TOKENIZER = "examples/demo-model"
 
 
-def write_records(path, vocab_size):
+def real_lengths():
+    """Tokens of all, and of the prompts alone, of the first records of the data: a cut at 256 as pt-pack makes it."""
+    with open(DATA, encoding="utf-8") as file:
+        records = json.load(file)[: EXAMPLES * UPDATES]
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(f"{TOKENIZER}/tokenizer.json")
+    for record in records:
+        prompt = len(tokenizer.encode(f"Human: {record['instruction']}\n\nAssistant: ").ids)
+        yield min(256, prompt + len(tokenizer.encode(record["output"]).ids) + 1), prompt
+
+
+def write_records(path, vocab_size, length):
     """Examples of random ids, the last ones counted in the loss: EXAMPLES for each of UPDATES."""
     draw = random.Random(42)
+    lengths = list(real_lengths()) if length == "real" else [(int(length), int(length) // 2)] * (EXAMPLES * UPDATES)
     with open(path, "w") as file:
-        for _ in range(EXAMPLES * UPDATES):
-            ids = [draw.randrange(4, vocab_size) for _ in range(LENGTH)]
-            labels = [-100] * (LENGTH - COUNTED) + ids[-COUNTED:]
-            file.write(json.dumps({"input_ids": ids, "labels": labels}) + "\n")
+        for n, prompt in lengths:
+            ids = [draw.randrange(4, vocab_size) for _ in range(n)]
+            file.write(json.dumps({"input_ids": ids, "labels": [-100] * prompt + ids[prompt:]}) + "\n")
 
 
-def measure(command, **arguments):
+def measure(command):
     """Runs a command; returns its output, seconds and peak resident memory in MiB."""
     start = time.monotonic()
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, **arguments)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     output = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)
     if status:
@@ -41,20 +55,24 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", required=True)
     parser.add_argument("--dtype", required=True)
-    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--rounds", type=int, required=True)
     parser.add_argument("--folder", required=True)
+    parser.add_argument("--length", required=True)
+    parser.add_argument("--virtual-tokens", type=int, required=True)
+    parser.add_argument("--header", action="store_true")
     options = parser.parse_args()
     with open(os.path.join(options.model, "config.json")) as file:
         vocab_size = json.load(file)["vocab_size"]
     records = os.path.join(options.folder, "records.jsonl")
     updates = os.path.join(options.folder, "updates.stream")
     prompt = os.path.join(options.folder, "prompt.safetensors")
-    write_records(records, vocab_size)
-    pipe(f"pt-tokenize -m {options.model} {records} | pt-pack --no-shuffle --batch-size 1 --gradient-accumulation {EXAMPLES}", updates)
-    pipe(f"pt-init -m {options.model} --random -n {VIRTUAL_TOKENS}", prompt)
+    write_records(records, vocab_size, options.length)
+    pipe(f"pt-tokenize -q -m {options.model} {records} | pt-pack -q --no-shuffle --batch-size 1 --gradient-accumulation {EXAMPLES}", updates)
+    pipe(f"pt-init -q -m {options.model} --random -n {options.virtual_tokens}", prompt)
 
     # The time of one update is that of two less that of one, so that starting and reading do not count.
-    print("dtype\tround\ttool\tseconds_per_update\tpeak_MiB", flush=True)
+    if options.header:
+        print("dtype\tround\ttool\tseconds_per_update\tpeak_MiB", flush=True)
     here = os.path.dirname(os.path.abspath(__file__))
     for number in range(1, options.rounds + 1):
         seconds = []
@@ -63,9 +81,11 @@ def main():
             _, elapsed, peak = measure(command)
             seconds.append(elapsed)
         print(f"{options.dtype}\t{number}\tpt-train\t{seconds[1] - seconds[0]:.2f}\t{peak:.0f}", flush=True)
-        command = [sys.executable, os.path.join(here, "peft_updates.py"), options.model, options.dtype, records, str(EXAMPLES)]
-        output, _, peak = measure(command)
-        print(f"{options.dtype}\t{number}\tPEFT\t{float(output.split()[-1]):.2f}\t{peak:.0f}", flush=True)
+        for name, batch in (("PEFT", 1), (f"PEFT-batch-of-{EXAMPLES}", EXAMPLES)):
+            command = [sys.executable, os.path.join(here, "peft_updates.py"), options.model, options.dtype, records, str(EXAMPLES), str(batch)]
+            command.append(str(options.virtual_tokens))
+            output, _, peak = measure(command)
+            print(f"{options.dtype}\t{number}\t{name}\t{float(output.split()[-1]):.2f}\t{peak:.0f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""Updates by PEFT as the Trainer makes them: micro-batches of one example, gradients accumulated, AdamW. Prints seconds of the last update."""
+"""Updates by PEFT as the Trainer makes them: micro-batches (padded where they hold several examples), gradients accumulated, AdamW.
+Prints seconds of the last update. Arguments: MODEL f32|bf16 RECORDS EXAMPLES-AN-UPDATE EXAMPLES-A-MICRO-BATCH VIRTUAL-TOKENS."""
 
 import json
 import sys
@@ -11,12 +12,25 @@ from transformers import AutoModelForCausalLM
 DTYPES = {"f32": torch.float32, "bf16": torch.bfloat16}
 
 
+def padded(examples, key, filler):
+    longest = max(len(example[key]) for example in examples)
+    return torch.tensor([example[key] + [filler] * (longest - len(example[key])) for example in examples])
+
+
+def run_micro_batch(model, examples, counted):
+    ids, labels = padded(examples, "input_ids", 3), padded(examples, "labels", -100)
+    mask = padded([{"mask": [1] * len(example["input_ids"])} for example in examples], "mask", 0)
+    model(input_ids=ids, attention_mask=mask, labels=labels, num_items_in_batch=counted).loss.backward()
+
+
 def main():
-    folder, dtype, records, accumulation = sys.argv[1:]
-    accumulation = int(accumulation)
+    folder, dtype, records, accumulation, batch, virtual_tokens = sys.argv[1:]
+    accumulation, batch = int(accumulation), int(batch)
     torch.manual_seed(42)
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=DTYPES[dtype])
-    config = PromptTuningConfig(task_type=TaskType.CAUSAL_LM, prompt_tuning_init=PromptTuningInit.RANDOM, num_virtual_tokens=8)
+    config = PromptTuningConfig(
+        task_type=TaskType.CAUSAL_LM, prompt_tuning_init=PromptTuningInit.RANDOM, num_virtual_tokens=int(virtual_tokens)
+    )
     model = get_peft_model(model, config)
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=0.01)
     with open(records) as file:
@@ -25,9 +39,8 @@ def main():
         start = time.monotonic()
         update = examples[first : first + accumulation]
         counted = sum(label != -100 for example in update for label in example["labels"])
-        for example in update:
-            ids, labels = torch.tensor([example["input_ids"]]), torch.tensor([example["labels"]])
-            model(input_ids=ids, attention_mask=torch.ones_like(ids), labels=labels, num_items_in_batch=counted).loss.backward()
+        for i in range(0, len(update), batch):
+            run_micro_batch(model, update[i : i + batch], counted)
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad()
