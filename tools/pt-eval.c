@@ -80,10 +80,12 @@ static void close_run(struct run *run)
 
 static int open_outputs(struct run *run, struct pt_error *err)
 {
-    const char *logits = run->settings->logits;
+    const char *logits = run->settings->logits, *const names[] = {run->common->output, logits};
+    if (logits && !*logits)
+        return pt_fail(err, PT_USAGE, "--logits: the name is empty");
     if (logits && !strcmp(logits, "-"))
         return pt_fail(err, PT_USAGE, "--logits needs a file: standard output is for the losses");
-    if (pt_sink_open(&run->sink, run->common->output, err))
+    if (pt_check_outputs_differ(names, 2, err) || pt_sink_open(&run->sink, run->common->output, err))
         return (int)err->status;
     return logits && (pt_sink_open(&run->logits_sink, logits, err) || pt_logits_open(&run->logits, err))
                ? (int)err->status

@@ -200,7 +200,8 @@ static int check_settings(const struct settings *settings, const char *stream_pa
 /* Output and state first: a place that cannot be written is found now, not behind the last update. */
 static int open_output(struct run *run, struct pt_error *err)
 {
-    if (pt_open_binary_output(&run->output, run->common, err))
+    const char *const names[] = {run->common->output, run->settings->save, run->settings->log};
+    if (pt_check_outputs_differ(names, 3, err) || pt_open_binary_output(&run->output, run->common, err))
         return (int)err->status;
     struct pt_sink *trial = NULL;
     if (run->settings->save && pt_sink_open(&trial, run->settings->save, err))

@@ -74,6 +74,8 @@ int pt_option_size(const char *option, const char *text, uint64_t *bytes, struct
 /* Opens common->output for binary data: a terminal is refused (PT_USAGE, the hint names the way out). */
 int pt_open_binary_output(struct pt_sink **sink, const struct pt_common *common,
                           struct pt_error *err) PT_MUST_USE;
+/* Refuses one name for two outputs, of which the later would replace the earlier: PT_USAGE. NULL is none. */
+int pt_check_outputs_differ(const char *const *names, size_t n, struct pt_error *err) PT_MUST_USE;
 /* Refuses a terminal as standard input for binary data, where `path` is "-". */
 int pt_check_binary_input(const char *path, struct pt_error *err) PT_MUST_USE;
 

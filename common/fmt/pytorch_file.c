@@ -21,13 +21,24 @@ static const char pickle_suffix[] = "/data.pkl";
 static const char convert_hint[] =
     "convert it with PyTorch 1.6 or later: torch.save(torch.load(FILE), NEW_FILE)";
 
-/* The form before 1.6 begins with a pickle of this number, the one before that was a tar archive. */
+/* A tar archive with one of the members that PyTorch's first form has. */
+static bool is_tar_form(const char *bytes, size_t n)
+{
+    static const char *const members[] = {"sys_info", "pickle", "tensors", "storages"};
+    if (n < TAR_MAGIC_OFFSET + 5 || memcmp(bytes + TAR_MAGIC_OFFSET, "ustar", 5) != 0)
+        return false;
+    for (size_t i = 0; i < sizeof members / sizeof *members; i++)
+        if (!memcmp(bytes, members[i], strlen(members[i]) + 1))
+            return true;
+    return false;
+}
+
+/* The form before 1.6 begins with a pickle of this number. */
 bool pt_pytorch_file_is_legacy(const void *bytes, size_t n)
 {
     static const char magic[] = "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.";
     const char *b = bytes;
-    return (n >= sizeof magic - 1 && !memcmp(b, magic, sizeof magic - 1)) ||
-           (n >= TAR_MAGIC_OFFSET + 5 && !memcmp(b + TAR_MAGIC_OFFSET, "ustar", 5));
+    return (n >= sizeof magic - 1 && !memcmp(b, magic, sizeof magic - 1)) || is_tar_form(b, n);
 }
 
 static int check_form(const struct pt_map *map, struct pt_error *err)

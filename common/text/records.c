@@ -58,17 +58,19 @@ static int find_form(struct pt_records *records, bool *is_arrow, struct pt_error
         pt_fail(err, PT_BAD_INPUT, "%s: a Git-LFS pointer in place of the data", records->name);
         return pt_error_hint(err, "git lfs pull fetches the data");
     }
-    if (records->form != PT_RECORDS_ANY)
-        return PT_OK;
-    *is_arrow = pt_arrow_recognise(bytes, n);
+    *is_arrow = records->form == PT_RECORDS_ANY && pt_arrow_recognise(bytes, n);
     if (*is_arrow)
         return PT_OK;
     while (at < n && (bytes[at] == ' ' || bytes[at] == '\t' || bytes[at] == '\r' || bytes[at] == '\n'))
         at++;
-    records->form_was_guessed = at < n && bytes[at] != '{' && bytes[at] != '[';
+    records->form_was_guessed =
+        records->form == PT_RECORDS_ANY && at < n && bytes[at] != '{' && bytes[at] != '[';
     if (records->form_was_guessed)
         records->form = PT_RECORDS_LINES;
-    return PT_OK;
+    const char *nul = records->form == PT_RECORDS_ANY ? NULL : memchr(bytes, 0, n);
+    return nul ? pt_fail(err, PT_BAD_INPUT, "%s: byte %llu: a NUL: binary data, not text", records->name,
+                         (unsigned long long)(pt_source_offset(records->source) + (size_t)(nul - bytes)))
+               : PT_OK;
 }
 
 static int open_file(struct pt_records *records, const char *path, struct pt_error *err)

@@ -110,7 +110,10 @@ evaluate() {
 @test "wrong command lines, full disks" {
     exits 2 pt-eval "$EXAMPLES" && says '-m MODEL'
     exits 2 pt-eval -m $MODEL one two
+    exits 2 evaluate --logits '' "$EXAMPLES"
+    exits 2 evaluate --logits same -o same "$EXAMPLES" && says 'one name for two outputs'
     exits 1 evaluate -o /dev/full "$EXAMPLES"
+    exits 1 evaluate --logits /dev/full "$EXAMPLES"
     run bash -c "pt-eval -q -m $MODEL $EXAMPLES >/dev/full"
     [ "$status" -eq 1 ]
     run on_a_terminal "pt-eval -m $MODEL"
