@@ -52,6 +52,23 @@ static int check_tensor(const struct pt_tuned *tuned, const struct pt_tensor *te
     }
 }
 
+/* The shape that adapter_config.json gives, where it does: PEFT refuses to load another one. */
+static int check_shape(const struct pt_tuned *tuned, const json_t *config, const struct pt_tensor *tensor,
+                       struct pt_error *err)
+{
+    static const char *const keys[] = {"num_virtual_tokens", "token_dim"};
+    for (int i = 0; i < 2; i++) {
+        uint64_t n = tensor->shape[i];
+        bool found;
+        if (pt_json_get_u64(config, keys[i], tuned->name, &n, &found, err))
+            return (int)err->status;
+        if (n != tensor->shape[i])
+            return pt_fail(err, PT_BAD_INPUT, "%s: %s is %" PRIu64 ", but the tensor has %" PRIu64,
+                           tuned->name, keys[i], n, tensor->shape[i]);
+    }
+    return PT_OK;
+}
+
 static int load(struct pt_tuned *tuned, const struct pt_tensors *set, const json_t *config,
                 struct pt_error *err)
 {
@@ -63,6 +80,8 @@ static int load(struct pt_tuned *tuned, const struct pt_tensors *set, const json
     const struct pt_tensor *tensor = pt_tensors_find(set, PT_PROMPT_EMBEDDINGS);
     if (!tensor)
         return pt_fail(err, PT_MISMATCH, "%s: there is no tensor '%s'", tuned->name, PT_PROMPT_EMBEDDINGS);
+    if (config && check_shape(tuned, config, tensor, err))
+        return (int)err->status;
     struct pt_parameter *prompt =
         pt_parameters_add(&tuned->parameters, PT_PROMPT_EMBEDDINGS, tensor->rank, tensor->shape, true, err);
     if (!prompt)

@@ -142,6 +142,12 @@ static void configurations_are_read_leniently_but_not_blindly(void **state)
     refuses(adapter("{\"peft_type\": \"PREFIX_TUNING\"}"), NULL, PT_MISMATCH, "PREFIX_TUNING");
     refuses(adapter("{\"peft_type\": \"PROMPT_TUNING\", \"num_transformer_submodules\": 2}"), NULL,
             PT_MISMATCH, "causal");
+    pt_tuned_free(open_prompt(
+        adapter("{\"peft_type\": \"PROMPT_TUNING\", \"num_virtual_tokens\": 1, \"token_dim\": 4}")));
+    refuses(adapter("{\"peft_type\": \"PROMPT_TUNING\", \"num_virtual_tokens\": 7}"), NULL, PT_BAD_INPUT,
+            "num_virtual_tokens is 7, but the tensor has 1");
+    refuses(adapter("{\"peft_type\": \"PROMPT_TUNING\", \"token_dim\": \"4\"}"), NULL, PT_BAD_INPUT,
+            "token_dim");
     refuses(adapter("{}"), NULL, PT_BAD_INPUT, "peft_type");
     refuses(adapter("[]"), NULL, PT_BAD_INPUT, "object");
     refuses(adapter("{\"peft_type\": 1}"), NULL, PT_BAD_INPUT, "peft_type");
