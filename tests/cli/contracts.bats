@@ -259,15 +259,29 @@ needs_a_whole_model() {
     with_model 3 "folder-config/config.json: is a folder" "$folders/folder-config"
     with_model 3 "records.json" "$F/records.json"
     with_model 3 "no-weights: holds neither" "$folders/no-weights"
+    with_model 3 "cut short" "$folders/cut-weights"
+    with_model 3 "Git-LFS pointer" "$folders/pointer-weights"
+    with_model 3 "transformer.h.4." "$folders/deeper-config"
+    with_model 4 "[6144, 256]" "$folders/narrower-config"
+    with_model 4 "gpt_unknown" "$folders/foreign-config"
+    with_model 4 "posix.system" "$folders/hostile-weights"
+    [ ! -e was-executed ]
 }
-@test "a model folder that lacks something, or whose config.json is none, is exit 3; one that is not there is 1" {
-    for folder in no-config cut-config list-config folder-config no-weights; do
+@test "a model folder that lacks something or is damaged is exit 3, one that is of another kind or hostile 4, one that is not there 1" {
+    for folder in no-config cut-config list-config folder-config deeper-config narrower-config foreign-config \
+        no-weights cut-weights pointer-weights hostile-weights; do
         mkdir "$BATS_TEST_TMPDIR/$folder"
         for file in "$DEMO_MODEL"/*.safetensors "$DEMO_MODEL"/*.json; do
             ln -s "$PWD/$file" "$BATS_TEST_TMPDIR/$folder"
         done
     done
-    rm "$BATS_TEST_TMPDIR"/*-config/config.json "$BATS_TEST_TMPDIR/no-weights/model.safetensors"
+    rm "$BATS_TEST_TMPDIR"/*-config/config.json "$BATS_TEST_TMPDIR"/*-weights/model.safetensors
+    head -c 100000 "$DEMO_MODEL/model.safetensors" >"$BATS_TEST_TMPDIR/cut-weights/model.safetensors"
+    printf 'version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n' >"$BATS_TEST_TMPDIR/pointer-weights/model.safetensors"
+    cp tests/data/pytorch-files/hostile.bin "$BATS_TEST_TMPDIR/hostile-weights/pytorch_model.bin"
+    jq '.n_layer = 5' "$DEMO_MODEL/config.json" >"$BATS_TEST_TMPDIR/deeper-config/config.json"
+    jq '.hidden_size = 64' "$DEMO_MODEL/config.json" >"$BATS_TEST_TMPDIR/narrower-config/config.json"
+    jq '.model_type = "gpt_unknown"' "$DEMO_MODEL/config.json" >"$BATS_TEST_TMPDIR/foreign-config/config.json"
     printf '{"model_type":' >"$BATS_TEST_TMPDIR/cut-config/config.json"
     echo '["bloom"]' >"$BATS_TEST_TMPDIR/list-config/config.json"
     mkdir "$BATS_TEST_TMPDIR/folder-config/config.json"
