@@ -74,18 +74,31 @@ static bool is_ascii_word(const char *text)
     return (word & UINT64_C(0x8080808080808080)) == 0;
 }
 
+/* Three bytes of which the first one restricts the second no further than to be a continuation; four can be
+ * read. */
+static inline bool is_plain_three(const char *text)
+{
+    uint8_t first = (uint8_t)text[0];
+    uint32_t word;
+    memcpy(&word, text, sizeof word);
+    return (word & 0xc0c0f0) == 0x8080e0 && first != 0xe0 && first != 0xed;
+}
+
 size_t pt_utf8_check(const char *text, size_t n)
 {
     size_t at = 0;
     while (at < n) {
-        if (n - at >= 8 && is_ascii_word(text + at)) {
-            at += 8;
-            continue;
+        size_t left = n - at;
+        if ((uint8_t)text[at] < 0x80) {
+            at += left >= 8 && is_ascii_word(text + at) ? 8 : 1;
+        } else if (left >= 4 && is_plain_three(text + at)) {
+            at += 3;
+        } else {
+            size_t length = pt_utf8_decode(text + at, left, NULL);
+            if (length == 0)
+                break;
+            at += length;
         }
-        size_t length = pt_utf8_decode(text + at, n - at, NULL);
-        if (length == 0)
-            break;
-        at += length;
     }
     return at;
 }

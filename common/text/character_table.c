@@ -12,21 +12,10 @@
 #define NEVER UINT32_MAX
 enum { POINTS = 0x10000 };
 
-/* What stands next to a part. */
-enum { ASCII, OTHERS, REST };
-
-/* What a character must not stand next to. */
-enum {
-    NOT_BEHIND_ASCII = 1,
-    NOT_BEHIND_OTHERS = 2,
-    NOT_BEFORE_ASCII = 4,
-    NOT_BEFORE_OTHERS = 8,
-};
-
 struct character {
+    uint64_t behind, before;                /* as in struct pt_crossing: where it must begin as bytes */
     uint32_t symbols[PT_CHARACTER_SYMBOLS]; /* all but the last are settled (text/bpe.h) */
     uint8_t n;                              /* 0: not met yet */
-    uint8_t avoids;
 };
 
 struct pt_character_table {
@@ -36,60 +25,97 @@ struct pt_character_table {
 
 /* How a token's bytes begin and end. */
 struct shape {
+    uint8_t first, last;
     uint8_t n_continuing; /* bytes, where it has nothing but continuation bytes; else 0 */
     int8_t missing;       /* continuation bytes that its last character still needs; -1: not known */
-    bool begins_ascii, begins_inside, ends_ascii;
-    bool single; /* of one character, or a part of it */
+    bool single;          /* of one character, or a part of it; of others: */
+    uint8_t before_tail;  /* the byte in front of its last character */
+    uint8_t behind_head;  /* the byte behind the rest of a character that it begins with */
 };
+
+static bool is_continuation(unsigned byte)
+{
+    return byte >= 0x80 && byte < 0xc0;
+}
 
 static struct shape shape_of_byte(unsigned byte)
 {
-    bool ascii = byte < 0x80, continuing = byte >= 0x80 && byte < 0xc0;
-    int missing = ascii ? 0 : continuing ? -1 : byte < 0xe0 ? 1 : byte < 0xf0 ? 2 : 3;
-    return (struct shape){continuing, (int8_t)missing, ascii, continuing, ascii, true};
+    int missing = byte < 0x80 ? 0 : byte < 0xc0 ? -1 : byte < 0xe0 ? 1 : byte < 0xf0 ? 2 : 3;
+    return (struct shape){(uint8_t)byte, (uint8_t)byte, is_continuation(byte), (int8_t)missing, true, 0, 0};
 }
 
 static struct shape join(struct shape left, struct shape right)
 {
-    struct shape joined = left;
-    joined.ends_ascii = right.ends_ascii;
-    joined.missing = right.missing;
+    struct shape joined = {.first = left.first, .last = right.last, .missing = right.missing};
     if (right.n_continuing) {
         int missing = left.missing - right.n_continuing;
         joined.missing = (int8_t)(missing < 0 ? -1 : missing);
     }
     joined.single = left.single && right.n_continuing;
-    bool inside = left.n_continuing && right.n_continuing && left.n_continuing + right.n_continuing < 4;
-    joined.n_continuing = inside ? (uint8_t)(left.n_continuing + right.n_continuing) : 0;
+    joined.before_tail = right.n_continuing ? left.before_tail : right.single ? left.last : right.before_tail;
+    joined.behind_head = !left.n_continuing             ? left.behind_head
+                         : is_continuation(right.first) ? right.behind_head
+                                                        : right.first;
+    if (left.n_continuing && right.n_continuing && left.n_continuing + right.n_continuing < 4)
+        joined.n_continuing = (uint8_t)(left.n_continuing + right.n_continuing);
     return joined;
 }
 
-static void lower(uint32_t *rank, uint32_t other)
+static int add_crossing(struct pt_character_rules *rules, uint32_t part, struct pt_crossing crossing,
+                        struct pt_error *err)
 {
-    if (other < *rank)
-        *rank = other;
+    if (pt_reserve(&rules->crossings, &rules->capacity, rules->n + 1, sizeof crossing, err))
+        return (int)err->status;
+    crossing.next = rules->first[part];
+    rules->first[part] = (uint32_t)rules->n;
+    rules->crossings[rules->n++] = crossing;
+    return PT_OK;
 }
 
-/* One merge in the order of ranks. False where it comes too late: its result was used before. */
-static bool add_merge(struct pt_character_rules *rules, struct shape *shapes, bool *used,
-                      struct pt_merge_rule merge, uint32_t rank)
+static uint64_t bit_of(uint8_t byte)
+{
+    return (uint64_t)1 << (byte & 63);
+}
+
+/* Adds what a merge between two characters may take away from them. */
+static int cross_between(struct pt_character_rules *rules, const struct shape *left,
+                         const struct shape *right, struct pt_merge_rule merge, uint32_t rank,
+                         struct pt_error *err)
+{
+    struct pt_crossing front = {.behind = bit_of(left->last), .rank = rank};
+    struct pt_crossing behind = {.before = bit_of(right->first), .rank = rank, .last_only = true};
+    if (left->missing > 0)
+        return PT_OK;
+    if (right->single && right->missing > 0 && add_crossing(rules, merge.right, front, err))
+        return (int)err->status;
+    return left->n_continuing ? add_crossing(rules, merge.left, behind, err) : PT_OK;
+}
+
+/* The same inside of a character, where one side has more than a part of it. */
+static int cross_inside(struct pt_character_rules *rules, const struct shape *left, const struct shape *right,
+                        struct pt_merge_rule merge, uint32_t rank, struct pt_error *err)
+{
+    struct pt_crossing front = {.behind = bit_of(left->before_tail), .rank = rank};
+    struct pt_crossing behind = {.before = bit_of(right->behind_head), .rank = rank};
+    if (!left->single && add_crossing(rules, merge.right, front, err))
+        return (int)err->status;
+    return right->single ? PT_OK : add_crossing(rules, merge.left, behind, err);
+}
+
+/* One merge in the order of ranks. Not usable where it comes too late: its result was used before. */
+static int add_merge(struct pt_character_rules *rules, struct shape *shapes, bool *used,
+                     struct pt_merge_rule merge, uint32_t rank, struct pt_error *err)
 {
     const struct shape *left = &shapes[merge.left], *right = &shapes[merge.right];
     used[merge.left] = used[merge.right] = true;
     if (used[merge.merged])
-        return false;
+        rules->usable = false;
+    bool inside = is_continuation(right->first);
+    if (inside ? cross_inside(rules, left, right, merge, rank, err)
+               : cross_between(rules, left, right, merge, rank, err))
+        return (int)err->status;
     shapes[merge.merged] = join(*left, *right);
-    struct pt_part_ranks *of_left = &rules->ranks[merge.left], *of_right = &rules->ranks[merge.right];
-    if (right->begins_inside) {
-        if (!left->single)
-            lower(&of_right->front[REST], rank);
-        if (!right->single)
-            lower(&of_left->behind[REST], rank);
-    } else if (left->missing <= 0) {
-        lower(&of_right->front[left->ends_ascii ? ASCII : OTHERS], rank);
-        lower(&of_left->behind[right->begins_ascii ? ASCII : OTHERS], rank);
-    }
-    return true;
+    return PT_OK;
 }
 
 static bool has_all_bytes(const uint32_t byte_ids[256], size_t n_ids)
@@ -100,21 +126,21 @@ static bool has_all_bytes(const uint32_t byte_ids[256], size_t n_ids)
     return true;
 }
 
-static int find_ranks(struct pt_character_rules *rules, size_t n_ids, struct pt_error *err)
+static int find_crossings(struct pt_character_rules *rules, size_t n_ids, struct pt_error *err)
 {
     struct pt_merge_rule *list = pt_merges_by_rank(rules->merges, err);
     struct shape *shapes = pt_new_array(n_ids, sizeof *shapes, err);
     bool *used = pt_new_array(n_ids, sizeof *used, err);
-    rules->ranks = pt_new_array(n_ids, sizeof *rules->ranks, err);
-    if (!err->status) {
-        memset(rules->ranks, 0xff, n_ids * sizeof *rules->ranks);
-        for (unsigned byte = 0; byte < 256; byte++)
-            if (rules->byte_ids[byte] < n_ids)
-                shapes[rules->byte_ids[byte]] = shape_of_byte(byte);
-        rules->usable = true;
-        for (uint32_t rank = 0; rank < rules->merges->n_ranks && rules->usable; rank++)
-            rules->usable = !list[rank].exists || add_merge(rules, shapes, used, list[rank], rank);
-    }
+    rules->first = pt_new_array(n_ids, sizeof *rules->first, err);
+    if (!err->status)
+        (void)!pt_reserve(&rules->crossings, &rules->capacity, 1, sizeof *rules->crossings, err);
+    rules->n = rules->usable = !err->status;
+    for (unsigned byte = 0; byte < 256 && rules->usable; byte++)
+        if (rules->byte_ids[byte] < n_ids)
+            shapes[rules->byte_ids[byte]] = shape_of_byte(byte);
+    for (uint32_t rank = 0; rules->usable && rank < rules->merges->n_ranks && !err->status; rank++)
+        if (list[rank].exists)
+            (void)!add_merge(rules, shapes, used, list[rank], rank, err);
     free(list);
     free(shapes);
     free(used);
@@ -125,12 +151,13 @@ int pt_character_rules_init(struct pt_character_rules *rules, const struct pt_me
                             const uint32_t byte_ids[256], size_t n_ids, struct pt_error *err)
 {
     *rules = (struct pt_character_rules){.byte_ids = byte_ids, .merges = merges};
-    return has_all_bytes(byte_ids, n_ids) ? find_ranks(rules, n_ids, err) : PT_OK;
+    return has_all_bytes(byte_ids, n_ids) ? find_crossings(rules, n_ids, err) : PT_OK;
 }
 
 void pt_character_rules_free(struct pt_character_rules *rules)
 {
-    free(rules->ranks);
+    free(rules->crossings);
+    free(rules->first);
 }
 
 int pt_character_table_new(struct pt_character_table **table, const struct pt_character_rules *rules,
@@ -164,26 +191,19 @@ static uint32_t lowest_rank(const struct pt_merges *merges, const uint32_t *symb
 }
 
 /*
- * What a character must avoid because of two symbols that its own merges are about to take, the highest of
- * which so far is `highest`: a neighbour has taken one of them already where that ranks no higher.
+ * Notes where a character must begin as bytes because of a symbol that its own merges are about to take, the
+ * highest of which so far is `highest`: where something else has taken it already.
  */
-static unsigned avoided(const struct pt_character_rules *rules, const uint32_t *symbols, size_t n, size_t at,
-                        uint32_t highest)
+static void note_crossings(const struct pt_character_rules *rules, struct character *character,
+                           uint32_t symbol, bool is_last, uint32_t highest)
 {
-    unsigned avoids = 0;
-    for (size_t i = at; i < at + 2; i++) {
-        const struct pt_part_ranks *ranks = &rules->ranks[symbols[i]];
-        bool rest_in_front = ranks->front[REST] <= highest, rest_behind = ranks->behind[REST] <= highest;
-        if (rest_in_front || (i == 0 && ranks->front[ASCII] <= highest))
-            avoids |= NOT_BEHIND_ASCII;
-        if (rest_in_front || (i == 0 && ranks->front[OTHERS] <= highest))
-            avoids |= NOT_BEHIND_OTHERS;
-        if (rest_behind || (i == n - 1 && ranks->behind[ASCII] <= highest))
-            avoids |= NOT_BEFORE_ASCII;
-        if (rest_behind || (i == n - 1 && ranks->behind[OTHERS] <= highest))
-            avoids |= NOT_BEFORE_OTHERS;
+    for (uint32_t i = rules->first[symbol]; i; i = rules->crossings[i].next) {
+        const struct pt_crossing *crossing = &rules->crossings[i];
+        if (crossing->rank <= highest && (is_last || !crossing->last_only)) {
+            character->behind |= crossing->behind;
+            character->before |= crossing->before;
+        }
     }
-    return avoids;
 }
 
 /* Merges the bytes of one character. */
@@ -196,7 +216,8 @@ static void meet(const struct pt_character_rules *rules, struct character *chara
         symbols[i] = rules->byte_ids[(uint8_t)text[i]];
     for (uint32_t rank; (rank = lowest_rank(rules->merges, symbols, n, &at, &merged)) != NEVER;) {
         highest = rank > highest ? rank : highest;
-        character->avoids |= (uint8_t)avoided(rules, symbols, n, at, highest);
+        note_crossings(rules, character, symbols[at], false, highest);
+        note_crossings(rules, character, symbols[at + 1], at + 2 == n, highest);
         symbols[at] = merged;
         n--;
         for (size_t i = at + 1; i < n; i++)
@@ -215,15 +236,12 @@ static inline uint32_t point_at(const char *text, size_t length)
     return (byte[0] & 0x0fu) << 12 | (byte[1] & 0x3fu) << 6 | (byte[2] & 0x3fu);
 }
 
-/* What stands on both sides of text[at..at + length). */
-static inline unsigned neighbours(const char *text, size_t n, size_t at, size_t length)
+static inline bool may_begin_whole(const struct character *character, const char *text, size_t n, size_t at,
+                                   size_t length)
 {
-    unsigned found = 0;
-    if (at > 0)
-        found |= (uint8_t)text[at - 1] < 0x80 ? NOT_BEHIND_ASCII : NOT_BEHIND_OTHERS;
-    if (at + length < n)
-        found |= (uint8_t)text[at + length] < 0x80 ? NOT_BEFORE_ASCII : NOT_BEFORE_OTHERS;
-    return found;
+    bool behind = at > 0 && character->behind >> (text[at - 1] & 63) & 1;
+    bool before = at + length < n && character->before >> (text[at + length] & 63) & 1;
+    return !behind && !before;
 }
 
 size_t pt_character_symbols(struct pt_character_table *table, const char *text, size_t n, uint32_t *symbols)
@@ -237,7 +255,7 @@ size_t pt_character_symbols(struct pt_character_table *table, const char *text, 
             struct character *character = &table->characters[point_at(text + at, length)];
             if (!character->n)
                 meet(table->rules, character, text + at, length);
-            if (!(character->avoids & neighbours(text, n, at, length))) {
+            if (may_begin_whole(character, text, n, at, length)) {
                 memcpy(symbols + count, character->symbols, sizeof character->symbols);
                 count += character->n;
                 continue;

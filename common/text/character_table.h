@@ -21,11 +21,15 @@ struct pt_character_rules {
     bool usable;                    /* false: everything begins as bytes */
     const uint32_t *byte_ids;       /* [256], borrowed */
     const struct pt_merges *merges; /* borrowed */
-    struct pt_part_ranks {
-        /* The lowest rank of a merge with what stands in front of the part, and behind it: with an ASCII
-         * character, with another one, and with what has the rest of the part's character beside others. */
-        uint32_t front[3], behind[3];
-    } * ranks; /* [n_ids], owned */
+    /* Merges that tie a part of a character to something outside of it. */
+    struct pt_crossing {
+        uint64_t behind, before; /* bit i: where the text's byte in front of the character, or behind it, is
+                                    i mod 64 */
+        uint32_t rank, next;     /* index of the next one with the same part, 0: none */
+        bool last_only;          /* only where the part is the character's last one */
+    } * crossings;               /* [n], owned; the first one stands for none */
+    size_t n, capacity;
+    uint32_t *first; /* [n_ids], owned: a part's first crossing, 0: none */
 };
 
 /* All merges must be there. `n_ids` is above every id. */

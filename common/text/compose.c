@@ -3,15 +3,41 @@
  */
 #include "text/compose.h"
 
+#include "base/utf8.h"
+
 #include <stdlib.h>
 #include <utf8proc.h>
 
+/* Characters that stay as they are next to each other and next to any character below U+0300: no marks, and
+ * nothing that is the second half of a composition. */
+static const struct {
+    uint32_t first, last;
+} unchanging[] = {{0x2010, 0x2027}, {0x3001, 0x3029}, {0x3030, 0x3098}, {0x30a0, 0x30ff},
+                  {0x3400, 0x4dbf}, {0x4e00, 0x9fff}, {0xac00, 0xd7a3}, {0xff01, 0xff60}};
+
+static bool is_unchanging(uint32_t point)
+{
+    for (size_t i = 0; i < sizeof unchanging / sizeof *unchanging; i++)
+        if (point <= unchanging[i].last)
+            return point >= unchanging[i].first;
+    return false;
+}
+
 bool pt_is_surely_composed(const char *text, size_t n)
 {
-    /* U+0300 is CC 80. */
-    for (size_t i = 0; i < n; i++)
-        if ((uint8_t)text[i] >= 0xcc)
-            return false;
+    for (size_t at = 0; at < n;) {
+        uint8_t first = (uint8_t)text[at];
+        uint32_t point;
+        if (first < 0xcc) { /* U+0300 is CC 80 */
+            at++;
+        } else if (first >= 0xe5 && first <= 0xe9) { /* U+5000 to U+9FFF */
+            at += 3;
+        } else {
+            at += pt_utf8_decode(text + at, n - at, &point);
+            if (!is_unchanging(point))
+                return false;
+        }
+    }
     return true;
 }
 

@@ -251,21 +251,28 @@ int pt_template_render_question(const struct pt_template *template, const char *
     return render_prompt(template, look_up_question, &context, prompt, err);
 }
 
+/* Where the last character of text[0..n) begins, n > 0. */
+static size_t last_character(const char *text, size_t n)
+{
+    do
+        n--;
+    while (n > 0 && ((uint8_t)text[n] & 0xc0) == 0x80);
+    return n;
+}
+
 void pt_strip(const char *text, size_t n, size_t *begin, size_t *end)
 {
     uint32_t point;
-    size_t first = 0, last = 0, length;
+    size_t first = 0, length;
     while (first < n && (length = pt_utf8_decode(text + first, n - first, &point)) > 0 &&
            pt_is_python_space(point))
         first += length;
-    for (size_t at = first; at < n; at += length) {
-        length = pt_utf8_decode(text + at, n - at, &point);
-        if (!length)
-            length = 1;
-        else if (pt_is_python_space(point))
-            continue;
-        last = at + length;
+    while (n > first) {
+        size_t last = last_character(text, n);
+        if (pt_utf8_decode(text + last, n - last, &point) != n - last || !pt_is_python_space(point))
+            break;
+        n = last;
     }
     *begin = first;
-    *end = last > first ? last : first;
+    *end = n;
 }
