@@ -22,11 +22,10 @@ int pt_merges_init(struct pt_merges *merges, size_t n, struct pt_error *err)
     for (; n_slots / 2 < n; n_slots *= 2)
         bits++;
     merges->slots = pt_new_array(n_slots, sizeof *merges->slots, err);
-    merges->small = pt_new_array(PT_SMALL_IDS * PT_SMALL_IDS, sizeof *merges->small, err);
-    if (!merges->slots || !merges->small)
+    merges->filter = pt_new_array(n_slots / 16, sizeof *merges->filter, err);
+    if (!merges->slots || !merges->filter)
         return (int)err->status;
     memset(merges->slots, 0xff, n_slots * sizeof *merges->slots);
-    memset(merges->small, 0xff, PT_SMALL_IDS * PT_SMALL_IDS * sizeof *merges->small);
     merges->n_slots = n_slots;
     merges->shift = 64 - bits;
     merges->n_ranks = n;
@@ -36,14 +35,18 @@ int pt_merges_init(struct pt_merges *merges, size_t n, struct pt_error *err)
 void pt_merges_free(struct pt_merges *merges)
 {
     free(merges->slots);
-    free(merges->small);
+    free(merges->filter);
     *merges = (struct pt_merges){0};
 }
 
-/* The pair's slot, or the free one where it would stand. */
-static inline struct pt_merge *slot_of(const struct pt_merges *merges, uint64_t pair)
+static inline uint64_t mix(uint64_t pair)
 {
-    uint64_t mixed = (pair ^ (pair >> 29)) * UINT64_C(0x9e3779b97f4a7c15);
+    return (pair ^ (pair >> 29)) * UINT64_C(0x9e3779b97f4a7c15);
+}
+
+/* The pair's slot, or the free one where it would stand. */
+static inline struct pt_merge *slot_of(const struct pt_merges *merges, uint64_t pair, uint64_t mixed)
+{
     size_t at = (size_t)(mixed >> merges->shift);
     while (merges->slots[at].pair != pair && merges->slots[at].pair != UINT64_MAX)
         at = (at + 1) & (merges->n_slots - 1);
@@ -52,17 +55,20 @@ static inline struct pt_merge *slot_of(const struct pt_merges *merges, uint64_t 
 
 void pt_merges_add(struct pt_merges *merges, uint32_t left, uint32_t right, uint32_t rank, uint32_t merged)
 {
-    uint64_t pair = (uint64_t)left << 32 | right, value = (uint64_t)rank << 32 | merged;
-    *slot_of(merges, pair) = (struct pt_merge){pair, value};
-    if ((left | right) < PT_SMALL_IDS)
-        merges->small[left * PT_SMALL_IDS + right] = value;
+    uint64_t pair = (uint64_t)left << 32 | right, value = (uint64_t)rank << 32 | merged, mixed = mix(pair);
+    uint64_t quarter = mixed >> (merges->shift - 2);
+    *slot_of(merges, pair, mixed) = (struct pt_merge){pair, value};
+    merges->filter[quarter / 64] |= (uint64_t)1 << quarter % 64;
 }
 
+/* Most pairs do not merge. The filter, which is small enough for the caches, knows that of nearly all of
+ * them. */
 static inline uint64_t look_up(const struct pt_merges *merges, uint32_t left, uint32_t right)
 {
-    if ((left | right) < PT_SMALL_IDS)
-        return merges->small[left * PT_SMALL_IDS + right];
-    return slot_of(merges, (uint64_t)left << 32 | right)->value;
+    uint64_t pair = (uint64_t)left << 32 | right, mixed = mix(pair), quarter = mixed >> (merges->shift - 2);
+    if (!(merges->filter[quarter / 64] >> quarter % 64 & 1))
+        return NO_MERGE;
+    return slot_of(merges, pair, mixed)->value;
 }
 
 uint64_t pt_merges_find(const struct pt_merges *merges, uint32_t left, uint32_t right)

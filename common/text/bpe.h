@@ -11,17 +11,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The ids below it have a table of their own: those of single bytes, and of the commonest merges. */
-enum { PT_SMALL_IDS = 512 };
-
 struct pt_merges {
     struct pt_merge {
         uint64_t pair;  /* left id << 32 | right id; UINT64_MAX: free */
         uint64_t value; /* rank << 32 | merged id; UINT64_MAX: no merge */
     } * slots;          /* [n_slots], owned, a power of two */
     size_t n_slots, n_ranks;
-    unsigned shift;  /* 64 - log2(n_slots) */
-    uint64_t *small; /* [PT_SMALL_IDS, PT_SMALL_IDS] values, owned */
+    unsigned shift; /* 64 - log2(n_slots) */
+    uint64_t
+        *filter; /* [n_slots / 16], owned: a bit for each quarter of a slot that some pair is meant for */
 };
 
 /* Room for n merges, of ranks below n. */
