@@ -125,8 +125,11 @@ static double read_once(unsigned pattern, const char *buffer)
     return (double)(piece * n_threads) / (pt_clock_seconds() - start);
 }
 
+/* 0 where memory is too short for a buffer that no cache holds. */
 static double best_bandwidth(double seconds, struct pt_error *err)
 {
+    if (pt_memory_available() < 2 * (uint64_t)BUFFER_BYTES)
+        return 0;
     char *buffer = mmap(NULL, BUFFER_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (buffer == MAP_FAILED) {
         pt_fail_errno(err, "%d bytes of memory", BUFFER_BYTES);

@@ -9,7 +9,8 @@
 
 struct pt_limits {
     double product;   /* operations a second of the best product: large, its operands in cache */
-    double bandwidth; /* bytes a second that all threads read from memory together */
+    double bandwidth; /* bytes a second that all threads read from memory together; 0: memory is too short to
+                         tell */
 };
 
 /* With the arithmetic and threads in use, for weights of a dtype; takes about `seconds`. */
