@@ -12,7 +12,6 @@
 #include <string.h>
 
 enum {
-    PICKLE_LIMIT = 1 << 26, /* bytes */
     MEMO_LIMIT = 1 << 20,
     CONTAINER_LIMIT = 1 << 20,
     STRING_LIMIT = 1 << 12,
@@ -367,7 +366,7 @@ static int do_proto(struct pt_pickle_machine *m, struct pt_error *err)
 
 static int do_stop(struct pt_pickle_machine *m, struct pt_error *err)
 {
-    if (m->n_stack != 1 || m->n_marks || m->at != m->n)
+    if (m->n_stack != 1 || m->n_marks)
         return pt_pickle_bad(m, "an end that is not the end", err);
     m->pickle->root = m->stack[0];
     m->stopped = true;
@@ -429,11 +428,12 @@ static int execute(struct pt_pickle_machine *m, struct pt_error *err)
 int pt_pickle_read(struct pt_pickle *pickle, const void *bytes, size_t n, struct pt_error *err)
 {
     *pickle = (struct pt_pickle){0};
-    if (n > PICKLE_LIMIT)
-        return pt_fail(err, PT_MISMATCH, "a pickle of %zu bytes (at most %d)", n, PICKLE_LIMIT);
+    if (n > PT_PICKLE_LIMIT)
+        return pt_fail(err, PT_MISMATCH, "a pickle of %zu bytes (at most %d)", n, PT_PICKLE_LIMIT);
     struct pt_pickle_machine m = {.pickle = pickle, .bytes = bytes, .n = n};
     if (execute(&m, err))
         pt_pickle_free(pickle);
+    pickle->n_bytes = m.at;
     free(m.stack);
     free(m.memo);
     free(m.remembered);

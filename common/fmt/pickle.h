@@ -63,6 +63,7 @@ struct pt_pickle_tensor {
 
 struct pt_pickle {
     struct pt_pickle_value root;
+    size_t n_bytes;                         /* that it takes; more may follow behind it */
     struct pt_pickle_container *containers; /* owned, all the lists below too */
     size_t n_containers, containers_capacity;
     struct pt_pickle_storage *storages;
@@ -70,6 +71,8 @@ struct pt_pickle {
     struct pt_pickle_tensor *tensors;
     size_t n_tensors, tensors_capacity;
 };
+
+enum { PT_PICKLE_LIMIT = 1 << 26 }; /* bytes; more is PT_MISMATCH */
 
 /* The bytes are borrowed as long as the pickle is used. */
 int pt_pickle_read(struct pt_pickle *pickle, const void *bytes, size_t n, struct pt_error *err) PT_MUST_USE;

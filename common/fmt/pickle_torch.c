@@ -65,15 +65,18 @@ static bool is_size(value v)
     return v.kind == PT_PICKLE_INTEGER && v.integer >= 0;
 }
 
-/* ('storage', type, key, location, elements) */
+/* ('storage', type, key, location, elements), and before 1.6 None, or which part of the storage it is. */
 int pt_pickle_binpersid(struct pt_pickle_machine *m, struct pt_error *err)
 {
     if (pt_pickle_need(m, 1, err))
         return (int)err->status;
     value id = m->stack[--m->n_stack];
-    if (id.kind != PT_PICKLE_TUPLE || pt_pickle_container_of(m, id)->n != 5)
+    size_t n = id.kind == PT_PICKLE_TUPLE ? pt_pickle_container_of(m, id)->n : 0;
+    if (n != 5 && n != 6)
         return pt_pickle_bad(m, "not the description of a storage", err);
     const value *item = pt_pickle_container_of(m, id)->items;
+    if (n == 6 && item[5].kind != PT_PICKLE_NONE)
+        return pt_pickle_unsupported(m, "a storage that is a part of another", err);
     if (!is_text(item[0], "storage") || item[1].kind != PT_PICKLE_GLOBAL || item[1].index < FIRST_STORAGE ||
         item[2].kind != PT_PICKLE_STRING || item[3].kind != PT_PICKLE_STRING || !is_size(item[4]))
         return pt_pickle_bad(m, "not the description of a storage", err);

@@ -128,8 +128,8 @@ safetensors() {
     exits 0 pt-info t.pt
     exits 3 pt-info --verify t.pt
     says data/0
-    exits 4 pt-info "$data/pytorch-files/reader__simple_legacy.pt"
-    says torch.save
+    exits 0 pt-info --verify "$data/pytorch-files/reader__simple_legacy.pt"
+    [[ "$output" == *"running_mean "*"F32  [2]"* ]]
     head -c 900 "$data/pytorch-files/test.pt" >cut.pt
     exits 3 pt-info cut.pt
 }
