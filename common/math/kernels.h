@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { PT_BLOCK_ROWS = 6, PT_DOT_ROWS = 6 };
+enum { PT_BLOCK_ROWS = 6, PT_DOT_ROWS = 6, PT_DOT_COLUMNS = 4 };
 
 /* A matrix of words: element (i, step) at data[i * row + step * step]; one of the two strides is 1. */
 struct pt_left {
@@ -29,6 +29,21 @@ struct pt_score_rule {
 typedef void pt_multiply_kernel(size_t m, size_t n, size_t n_steps, struct pt_left a, const float *b,
                                 size_t ldb, float *c, size_t ldc, bool add);
 
+/* Rows of x and of w, both along the contraction over k elements. */
+struct pt_dots {
+    const float *x; /* words, rows ldx words apart */
+    size_t ldx;
+    const void *w; /* in dtype, rows w_row bytes apart */
+    size_t w_row;
+    enum pt_dtype dtype;
+    size_t k;
+    size_t ahead; /* bytes behind the part of w that is read lies what to fetch into the second-level cache */
+    float *y;
+    size_t ldy;
+    bool add;
+};
+typedef void pt_dots_kernel(size_t m, size_t n, const struct pt_dots *dots);
+
 struct pt_kernels {
     const char *name;
     size_t lanes; /* f32 in a vector; rows of right-hand matrices are readable up to a multiple of it */
@@ -37,10 +52,9 @@ struct pt_kernels {
     /* c [m, n] = a [m, n_steps] b [n_steps, n], or += where `add` is set: over words that are f32, or pairs
      * of bf16. */
     pt_multiply_kernel *multiply, *multiply_pairs;
-    /* y[i][j] = x[i] · w[j] + bias[j] for m <= PT_DOT_ROWS rows of x and n rows of w [n, k] in dtype, each
-     * read once. */
-    void (*dots)(size_t m, size_t n, size_t k, const float *x, size_t ldx, const void *w, enum pt_dtype dtype,
-                 const float *bias, float *y, size_t ldy);
+    /* y[i][j] = x[i] · w[j], or +=, for m <= PT_DOT_ROWS rows of x and n rows of w, each read once: over f32,
+     * or over pairs of bf16, to which w is rounded on the way. */
+    pt_dots_kernel *dots, *dots_pairs;
 
     /* n elements of F32, F16 or BF16 to f32. */
     void (*widen)(float *to, const void *from, enum pt_dtype dtype, size_t n);

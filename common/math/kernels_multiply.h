@@ -1,8 +1,7 @@
 /*
- * Matrix kernels. multiply: blocks of PT_BLOCK_ROWS x 4 (2 for 16 registers) vectors of c stay in registers
- * while the steps run; words of `a` are broadcast, rows of `b` are loaded. dots: four rows of w (two where
- * registers are few) meets up to PT_DOT_ROWS rows of x, both along k, so that w is used as it lies in memory.
- * Included once by each instruction set's file.
+ * Products of packed matrices: blocks of PT_BLOCK_ROWS x 4 (2 for 16 registers) vectors of c stay in
+ * registers while the steps run; words of `a` are broadcast, rows of `b` are loaded. Included once by each
+ * instruction set's file.
  */
 #ifndef PT_MATH_KERNELS_MULTIPLY_H
 #define PT_MATH_KERNELS_MULTIPLY_H
@@ -12,11 +11,10 @@
 #include "math/simd.h"
 
 #if defined __AVX512F__
-enum { BLOCK_VECTORS = 4, DOT_SUMS = 24 };
+enum { BLOCK_VECTORS = 4 };
 #else
-enum { BLOCK_VECTORS = 2, DOT_SUMS = 12 };
+enum { BLOCK_VECTORS = 2 };
 #endif
-enum { DOT_COLUMNS = 4 };
 
 PT_INLINE void store_block_row(float *c, const vfloat *sums, int vectors, size_t n, bool add)
 {
@@ -114,87 +112,6 @@ static void multiply_pairs(size_t m, size_t n, size_t n_steps, struct pt_left a,
                            float *c, size_t ldc, bool add)
 {
     multiply_words(true, m, n, n_steps, a, b, ldb, c, ldc, add);
-}
-
-/* `part` elements of the rows of x and w. */
-PT_INLINE void dots_step(size_t rows, size_t columns, vfloat sums[PT_DOT_ROWS][DOT_COLUMNS], const float *x,
-                         size_t ldx, const char *w, size_t w_stride, enum pt_dtype dtype, size_t part)
-{
-    vfloat right[DOT_COLUMNS];
-#pragma GCC unroll 4
-    for (size_t j = 0; j < columns; j++)
-        right[j] = widen_some(w + j * w_stride, dtype, part);
-#pragma GCC unroll 6
-    for (size_t i = 0; i < rows; i++) {
-        vfloat left = load_some(x + i * ldx, part);
-#pragma GCC unroll 4
-        for (size_t j = 0; j < columns; j++)
-            sums[i][j] += left * right[j];
-    }
-}
-
-PT_INLINE void dots_block(size_t rows, size_t columns, size_t k, const float *x, size_t ldx, const char *w,
-                          enum pt_dtype dtype, const float *bias, float *y, size_t ldy)
-{
-    const size_t bytes = element_bytes(dtype), whole = k / LANES * LANES;
-    vfloat sums[PT_DOT_ROWS][DOT_COLUMNS] = {0};
-    for (size_t p = 0; p < whole; p += LANES)
-        dots_step(rows, columns, sums, x + p, ldx, w + p * bytes, k * bytes, dtype, LANES);
-    if (whole < k)
-        dots_step(rows, columns, sums, x + whole, ldx, w + whole * bytes, k * bytes, dtype, k - whole);
-#pragma GCC unroll 6
-    for (size_t i = 0; i < rows; i++)
-#pragma GCC unroll 4
-        for (size_t j = 0; j < columns; j++)
-            y[i * ldy + j] = v_sum(sums[i][j]) + (bias ? bias[j] : 0.0f);
-}
-
-PT_INLINE void dots_rows(size_t rows, size_t n, size_t k, const float *x, size_t ldx, const char *w,
-                         enum pt_dtype dtype, const float *bias, float *y, size_t ldy)
-{
-    const size_t bytes = element_bytes(dtype),
-                 columns = rows * DOT_COLUMNS <= DOT_SUMS ? DOT_COLUMNS : DOT_COLUMNS / 2;
-    size_t j = 0;
-    for (; j + columns <= n; j += columns)
-        dots_block(rows, columns, k, x, ldx, w + j * k * bytes, dtype, bias ? bias + j : NULL, y + j, ldy);
-    for (; j < n; j++)
-        dots_block(rows, 1, k, x, ldx, w + j * k * bytes, dtype, bias ? bias + j : NULL, y + j, ldy);
-}
-
-/* Makes the number of rows a constant. A row's sums do not depend on how many there are. */
-PT_INLINE void dots_any(size_t m, size_t n, size_t k, const float *x, size_t ldx, const char *w,
-                        enum pt_dtype dtype, const float *bias, float *y, size_t ldy)
-{
-    switch (m) {
-    case 1:
-        dots_rows(1, n, k, x, ldx, w, dtype, bias, y, ldy);
-        break;
-    case 2:
-        dots_rows(2, n, k, x, ldx, w, dtype, bias, y, ldy);
-        break;
-    case 3:
-        dots_rows(3, n, k, x, ldx, w, dtype, bias, y, ldy);
-        break;
-    case 4:
-        dots_rows(4, n, k, x, ldx, w, dtype, bias, y, ldy);
-        break;
-    case 5:
-        dots_rows(5, n, k, x, ldx, w, dtype, bias, y, ldy);
-        break;
-    default:
-        dots_rows(6, n, k, x, ldx, w, dtype, bias, y, ldy);
-    }
-}
-
-static void dots(size_t m, size_t n, size_t k, const float *x, size_t ldx, const void *w, enum pt_dtype dtype,
-                 const float *bias, float *y, size_t ldy)
-{
-    if (dtype == PT_F32)
-        dots_any(m, n, k, x, ldx, w, PT_F32, bias, y, ldy);
-    else if (dtype == PT_BF16)
-        dots_any(m, n, k, x, ldx, w, PT_BF16, bias, y, ldy);
-    else
-        dots_any(m, n, k, x, ldx, w, PT_F16, bias, y, ldy);
 }
 
 #endif

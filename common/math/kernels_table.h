@@ -4,6 +4,7 @@
  */
 #include "math/kernels_activation.h"
 #include "math/kernels_attention.h"
+#include "math/kernels_dots.h"
 #include "math/kernels_elementwise.h"
 #include "math/kernels_multiply.h"
 #include "math/kernels_norm.h"
@@ -16,6 +17,7 @@ const struct pt_kernels PT_KERNELS = {
     .multiply = multiply,
     .multiply_pairs = multiply_pairs,
     .dots = dots,
+    .dots_pairs = dots_pairs,
     .widen = widen,
     .pair_row = pair_row,
     .subtract_bf16 = subtract_bf16,

@@ -67,16 +67,16 @@ static void widen(float *to, const void *from, enum pt_dtype dtype, size_t n)
 }
 
 /* Words of the pairs in 2 LANES elements. */
-PT_INLINE void round_to_words(float *to, const char *from, enum pt_dtype dtype)
+PT_INLINE vfloat rounded_pairs(const char *from, enum pt_dtype dtype)
 {
     vfloat low = widen_some(from, dtype, LANES),
            high = widen_some(from + LANES * element_bytes(dtype), dtype, LANES);
 #if defined __AVX512BF16__
-    v_store(to, (vfloat)_mm512_cvtne2ps_pbh((__m512)high, (__m512)low));
+    return (vfloat)_mm512_cvtne2ps_pbh((__m512)high, (__m512)low);
 #else
     vhalf halves[2] = {__builtin_convertvector(v_round_bf16(low), vhalf),
                        __builtin_convertvector(v_round_bf16(high), vhalf)};
-    memcpy(to, halves, sizeof halves);
+    return v_load(halves);
 #endif
 }
 
@@ -85,12 +85,11 @@ PT_INLINE void pair_row_of(float *to, const char *from, enum pt_dtype dtype, siz
     const size_t bytes = element_bytes(dtype);
     size_t i = 0;
     for (; i + 2 * LANES <= n; i += 2 * LANES)
-        round_to_words(to + i / 2, from + i * bytes, dtype);
+        v_store(to + i / 2, rounded_pairs(from + i * bytes, dtype));
     if (i < n) {
         char padded[2 * sizeof(vfloat)] = {0};
-        float words[LANES];
-        round_to_words(words, memcpy(padded, from + i * bytes, (n - i) * bytes), dtype);
-        memcpy(to + i / 2, words, (n - i + 1) / 2 * sizeof(float));
+        vfloat words = rounded_pairs(memcpy(padded, from + i * bytes, (n - i) * bytes), dtype);
+        memcpy(to + i / 2, &words, (n - i + 1) / 2 * sizeof(float));
     }
 }
 

@@ -183,7 +183,7 @@ int pt_math_open(struct pt_math **math, const char *setting, enum pt_dtype weigh
     new->n_scratch = pt_threads() > pt_threads_available() ? pt_threads() : pt_threads_available();
     new->scratch_size = PT_SCRATCH > pt_tiles_scratch() ? PT_SCRATCH : pt_tiles_scratch();
     new->scratch = pt_new_floats((size_t) new->n_scratch *new->scratch_size, err);
-    new->shared = new->scratch ? pt_new_floats(pt_tiles_shared_scratch(), err) : NULL;
+    new->shared = new->scratch ? pt_new_floats(PT_SHARED, err) : NULL;
     if (!new->shared || choose(new, setting, &request, weights, err)) {
         pt_math_close(new);
         return (int)err->status;

@@ -10,11 +10,7 @@
 #include "math/product.h"
 #include "math/tiles.h"
 
-enum {
-    PT_STEPS = 512,
-    /* words of a column that one block of a panel holds */ PT_FEW_ROWS =
-        2 * PT_DOT_ROWS /* up to so many rows are multiplied by `dots` */
-};
+enum { PT_STEPS = 512 /* words of a column that one block of a panel holds */ };
 
 struct pt_math {
     const struct pt_kernels *kernels; /* of the products */
@@ -23,7 +19,7 @@ struct pt_math {
     bool narrow_f32; /* those as well, since the model itself is f32 */
     bool openblas;
     float *scratch; /* [n_scratch, scratch_size] owned, one piece a thread */
-    float *shared;  /* activations for all threads, where there are tiles; owned */
+    float *shared;  /* [PT_SHARED] activations for all threads, owned */
     size_t scratch_size;
     int n_scratch;
     char name[32], description[128];
@@ -37,6 +33,7 @@ enum {
         PT_STEPS + 16, /* no power of two, so that the rows of a block do not share their cache sets */
     PT_WAY_ROWS = 16,
     PT_PANEL = PT_PANEL_COLUMNS * PT_STEPS,
+    PT_SHARED = 1 << 20,
     PT_SCRATCH = PT_PANEL + (PT_BLOCK_ROWS + PT_WAY_ROWS) * PT_LEFT_STRIDE,
 };
 
@@ -55,10 +52,11 @@ struct pt_product {
 };
 
 void pt_packed_product(const struct pt_math *math, bool pairs, const struct pt_product *product);
+/* Forward, with the weight where it lies; false where not even one row of x fits into the scratch. */
+bool pt_rows_product(const struct pt_math *math, bool pairs, const struct pt_product *product);
 /* By tiles, forward or backward. */
 void pt_tiles_product(const struct pt_math *math, const struct pt_product *product);
-size_t pt_tiles_scratch(void); /* floats that it needs a thread, and for all of them together */
-size_t pt_tiles_shared_scratch(void);
+size_t pt_tiles_scratch(void); /* floats that it needs a thread */
 void pt_openblas_product(const struct pt_math *math, const struct pt_product *product);
 void pt_openblas_start(void);       /* one thread a call from now on */
 const char *pt_openblas_core(void); /* the kernels that the library has chosen */

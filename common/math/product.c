@@ -1,16 +1,13 @@
 /*
- * The entry points: each product is described once (struct pt_product) and handed to the path in force. A few
- * rows, as in decoding, read each weight once and compute in f32 whatever the mode: there the memory is what
- * limits.
+ * The entry points: each product is described once (struct pt_product) and handed to the path in force.
  */
 #include "math/product.h"
 
 #include "base/threads.h"
 #include "math/paths.h"
 
+#include <stdint.h>
 #include <string.h>
-
-enum { FEW_ROWS_PIECE = 64 };
 
 int pt_math_threads(const struct pt_math *math)
 {
@@ -27,27 +24,26 @@ void pt_product_start(const struct pt_product *product, size_t first_row, size_t
                n_columns * sizeof(float));
 }
 
-static void few_rows(const struct pt_math *math, const struct pt_product *product)
+/*
+ * Up to how many rows of x a product is best made from the weight as it lies. With many wide registers that
+ * is always so. Elsewhere the sums' last step, the lanes of each, costs more than a packed copy once that
+ * serves many rows.
+ */
+static size_t most_rows_in_place(const struct pt_math *math, bool narrow)
 {
-    const size_t bytes = product->dtype == PT_F32 ? 4 : 2;
-    const size_t n_pieces = (product->n + FEW_ROWS_PIECE - 1) / FEW_ROWS_PIECE;
-#pragma omp parallel for schedule(static) num_threads(pt_math_threads(math))
-    for (size_t piece = 0; piece < n_pieces; piece++) {
-        size_t j = piece * FEW_ROWS_PIECE,
-               columns = product->n - j < FEW_ROWS_PIECE ? product->n - j : FEW_ROWS_PIECE;
-        const char *w = (const char *)product->b + j * product->ldb * bytes;
-        for (size_t i = 0; i < product->m; i += PT_DOT_ROWS) {
-            size_t rows = product->m - i < PT_DOT_ROWS ? product->m - i : PT_DOT_ROWS;
-            math->kernels->dots(rows, columns, product->k, product->a.data + i * product->a.row,
-                                product->a.row, w, product->dtype, product->bias ? product->bias + j : NULL,
-                                product->c + i * product->ldc + j, product->ldc);
-        }
-    }
+    if (narrow && math->tiles)
+        return PT_DOT_ROWS;
+    if (math->openblas)
+        return 2 * PT_DOT_ROWS;
+    return math->kernels->lanes < 16 ? 32 : SIZE_MAX;
 }
 
 static void compute(const struct pt_math *math, bool may_round, const struct pt_product *product)
 {
-    bool narrow = may_round && math->n_terms && (product->dtype != PT_F32 || math->narrow_f32);
+    const bool narrow = may_round && math->n_terms && (product->dtype != PT_F32 || math->narrow_f32);
+    if (!product->b_is_rows && product->m <= most_rows_in_place(math, narrow) &&
+        pt_rows_product(math, narrow && math->n_terms == 1, product))
+        return;
     if (narrow && math->tiles)
         pt_tiles_product(math, product);
     else if (math->openblas)
@@ -70,10 +66,7 @@ void pt_product_forward(const struct pt_math *math, size_t m, const float *x, si
                                        .bias = bias,
                                        .c = y,
                                        .ldc = ldy};
-    if (m <= PT_FEW_ROWS && !w->transposed)
-        few_rows(math, &product);
-    else
-        compute(math, true, &product);
+    compute(math, true, &product);
 }
 
 void pt_product_backward(const struct pt_math *math, size_t m, const float *dy, size_t ldy,

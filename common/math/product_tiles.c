@@ -14,7 +14,7 @@ enum {
     DEPTH = 2048, /* of the contraction in a block */
     LEFT_STRIDE = DEPTH / 2 + 16,
     BLOCK = PT_TILE_LINES * LEFT_STRIDE, /* words of 32 lines in either form */
-    ACTIVATION_BLOCKS = 32,
+    ACTIVATION_BLOCKS = PT_SHARED / BLOCK,
     RAW_BLOCKS = 8, /* where nothing is gained by more: they stay in the second-level cache */
     PANEL_BLOCKS = 4,
     KEPT_STEPS = 16, /* 32 lines of so many steps stay in the first-level cache */
@@ -38,11 +38,6 @@ struct job {
 struct room {
     float *panel, *c, *way;
 };
-
-size_t pt_tiles_shared_scratch(void)
-{
-    return (size_t)ACTIVATION_BLOCKS * BLOCK;
-}
 
 size_t pt_tiles_scratch(void)
 {

@@ -168,6 +168,24 @@ PT_INLINE float v_largest(vfloat v)
     return even > odd ? even : odd;
 }
 
+/* v_sum of four vectors, which takes a third of the instructions of four. */
+PT_INLINE vfloat4 v_sums(vfloat a, vfloat b, vfloat c, vfloat d)
+{
+#if defined __AVX512F__
+    vfloat ab = __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23) +
+                __builtin_shufflevector(a, b, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31);
+    vfloat cd = __builtin_shufflevector(c, d, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23) +
+                __builtin_shufflevector(c, d, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31);
+    vfloat four = __builtin_shufflevector(ab, cd, 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27) +
+                  __builtin_shufflevector(ab, cd, 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31);
+    four += __builtin_shufflevector(four, four, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13);
+    four += __builtin_shufflevector(four, four, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14);
+    return __builtin_shufflevector(four, four, 0, 4, 8, 12);
+#else
+    return (vfloat4){v_sum(a), v_sum(b), v_sum(c), v_sum(d)};
+#endif
+}
+
 /*
  * exp(x) for x <= 88.37 (more counts as that), 0 below -87.33; not-a-number stays. Cody and Waite's reduction
  * by multiples of log 2 and a minimax polynomial of degree 6 with relative error 3e-9; with the rounding of

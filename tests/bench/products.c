@@ -1,0 +1,207 @@
+/*
+ * How fast the matrix products are, beside what the machine allows. Prints TSV: case, path, GF/s, GB/s of
+ * weights, the limit in GF/s and our share of it. The limit of a case is the least of two that are measured
+ * first: a kernel that has all its operands in the first-level cache, and a loop that only reads memory.
+ *
+ *     products [THREADS [PART-OF-A-CASE]...]
+ *
+ * Weights are random and come from memory, as in training: each repetition takes others of WEIGHT_BYTES. The
+ * best repetition counts, since a busy machine only ever adds time. Cases are named
+ * SETTING/DTYPE/DIRECTION/ROWS/SHAPE.
+ */
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/threads.h"
+#include "math/paths.h"
+#include "math/product.h"
+
+#include <omp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#define WEIGHT_BYTES ((size_t)256 << 20)
+static const double seconds_a_case = 0.3;
+
+static const char *const settings[] = {"f32:portable",    "f32:openblas", "f32:avx2",   "f32:avx512",
+                                       "bf16:avx512bf16", "bf16:amx",     "bf16x2:amx", "bf16x3:amx"};
+static const struct {
+    const char *name;
+    enum pt_dtype dtype;
+} dtypes[] = {{"f32", PT_F32}, {"bf16", PT_BF16}, {"f16", PT_F16}};
+static const struct {
+    size_t n_out, n_in;
+} shapes[] = {{6144, 2048}, {2048, 8192}, {46145, 2048}};
+static const size_t rows[] = {1, 2, 4, 8, 16, 32, 64, 136, 1088};
+enum { MOST_ROWS = 1088, MOST_COLUMNS = 46145 };
+#define N_OF(array) (sizeof(array) / sizeof *(array))
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* Bytes a second that all threads read from memory: two streams each, asked for half a KiB ahead. */
+static double measure_memory(const char *buffer)
+{
+    enum { PIECE = 256 << 10, WINDOW = 64 << 20, LINE = 64, AHEAD = 512 };
+    double best = 0;
+    volatile uint64_t sink = 0;
+    for (int repetition = 0; repetition < 60; repetition++) {
+        const char *window = buffer + (size_t)(repetition % (int)(WEIGHT_BYTES / WINDOW)) * WINDOW;
+        double start = now();
+#pragma omp parallel for schedule(dynamic)
+        for (size_t piece = 0; piece < WINDOW / PIECE; piece++) {
+            const char *from = window + piece * PIECE, *half = from + PIECE / 2;
+            uint64_t sums[16] = {0};
+            for (size_t i = 0; i < PIECE / 2; i += LINE) {
+                __builtin_prefetch(from + i + AHEAD);
+                __builtin_prefetch(half + i + AHEAD);
+                uint64_t words[16];
+                memcpy(words, from + i, LINE);
+                memcpy(words + 8, half + i, LINE);
+                for (int w = 0; w < 16; w++)
+                    sums[w] += words[w];
+            }
+            for (int w = 0; w < 16; w++)
+                sink += sums[w];
+        }
+        double rate = WINDOW / (now() - start);
+        best = rate > best ? rate : best;
+    }
+    return best;
+}
+
+/* Operations a second of the path's own kernel on all threads, from the first-level cache. */
+static double measure_peak(const struct pt_math *math)
+{
+    enum { STEPS = 64, TIMES = 200 };
+    const struct pt_kernels *kernels = math->kernels;
+    pt_multiply_kernel *multiply = math->n_terms ? kernels->multiply_pairs : kernels->multiply;
+    double best = 0;
+    for (int repetition = 0; repetition < 50; repetition++) {
+        double start = now();
+#pragma omp parallel
+        {
+            float a[PT_BLOCK_ROWS * STEPS] = {0}, b[64 * STEPS] = {0}, c[PT_BLOCK_ROWS * 64] = {0};
+            for (int i = 0; i < TIMES; i++)
+                multiply(PT_BLOCK_ROWS, kernels->panel_columns, STEPS, (struct pt_left){a, STEPS, 1}, b,
+                         kernels->panel_columns, c, kernels->panel_columns, true);
+        }
+        double operations = 2.0 * TIMES * PT_BLOCK_ROWS * (double)kernels->panel_columns * STEPS *
+                            (math->n_terms ? 2 : 1) * pt_threads();
+        double rate = operations / (now() - start);
+        best = rate > best ? rate : best;
+    }
+    return best;
+}
+
+struct bench {
+    char *weights;
+    float *x, *y;
+    double memory;
+    int n_parts;
+    char **parts;
+};
+
+static bool is_asked_for(const struct bench *bench, const char *name)
+{
+    for (int i = 0; i < bench->n_parts; i++)
+        if (!strstr(name, bench->parts[i]))
+            return false;
+    return true;
+}
+
+static double best_time(const struct bench *bench, const struct pt_math *math, bool forward, size_t m,
+                        struct pt_matrix w)
+{
+    const size_t bytes = w.n_out * w.n_in * (w.dtype == PT_F32 ? 4 : 2), n_slots = WEIGHT_BYTES / bytes;
+    double best = 1e9, end = now() + seconds_a_case;
+    for (size_t i = 0; i < 4 || now() < end; i++) {
+        w.data = bench->weights + i % n_slots * bytes;
+        double start = now();
+        if (forward)
+            pt_product_forward(math, m, bench->x, w.n_in, &w, NULL, bench->y, w.n_out);
+        else
+            pt_product_backward(math, m, bench->x, w.n_out, &w, false, bench->y, w.n_in);
+        double time = now() - start;
+        best = time < best ? time : best;
+    }
+    return best;
+}
+
+static void run_case(const struct bench *bench, const struct pt_math *math, double peak, bool forward,
+                     size_t m, size_t dtype, size_t shape)
+{
+    const struct pt_matrix w = {NULL, dtypes[dtype].dtype, shapes[shape].n_out, shapes[shape].n_in};
+    char name[96];
+    snprintf(name, sizeof name, "%s/%s/%s/%zu/%zux%zu", pt_math_name(math), dtypes[dtype].name,
+             forward ? "forward" : "backward", m, w.n_out, w.n_in);
+    if (!is_asked_for(bench, name))
+        return;
+    double elements = (double)w.n_out * (double)w.n_in, operations = 2 * elements * (double)m,
+           bytes = elements * (w.dtype == PT_F32 ? 4 : 2);
+    double time = best_time(bench, math, forward, m, w);
+    double of_memory = bench->memory * operations / bytes, limit = peak < of_memory ? peak : of_memory;
+    printf("%s\t%s\t%.1f\t%.1f\t%.1f\t%.0f%%\n", name, pt_math_name(math), operations / time * 1e-9,
+           bytes / time * 1e-9, limit * 1e-9, 100 * operations / time / limit);
+    fflush(stdout);
+}
+
+/* Numbers below 1 in size with random bits, in any dtype. */
+static void fill_weights(char *weights)
+{
+    uint32_t seed = 1;
+    for (size_t i = 0; i < WEIGHT_BYTES; i += 4) {
+        seed = seed * 1664525u + 1013904223u;
+        uint32_t word = (seed & 0x8fff8fffu) | 0x30003000u;
+        memcpy(weights + i, &word, sizeof word);
+    }
+}
+
+static int run_setting(const struct bench *bench, const char *setting, size_t dtype)
+{
+    struct pt_error err = {0};
+    struct pt_math *math;
+    if (pt_math_open(&math, setting, dtypes[dtype].dtype, &err)) {
+        fprintf(stderr, "# %s\n", err.message);
+        return err.status == PT_MISMATCH ? 0 : 1;
+    }
+    double peak = measure_peak(math);
+    for (size_t shape = 0; shape < N_OF(shapes); shape++)
+        for (size_t m = 0; m < N_OF(rows); m++)
+            for (int forward = 1; forward >= 0; forward--)
+                run_case(bench, math, peak, forward, rows[m], dtype, shape);
+    pt_math_close(math);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    struct pt_error err = {0};
+    struct bench bench = {.n_parts = argc > 2 ? argc - 2 : 0, .parts = argv + 2};
+    pt_threads_set(argc > 1 ? atoi(argv[1]) : 0);
+    bench.weights = mmap(NULL, WEIGHT_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    bench.x = pt_new_floats((size_t)MOST_ROWS * MOST_COLUMNS, &err);
+    bench.y = pt_new_floats((size_t)MOST_ROWS * MOST_COLUMNS, &err);
+    if (bench.weights == MAP_FAILED || !bench.x || !bench.y) {
+        fprintf(stderr, "products: out of memory\n");
+        return 1;
+    }
+    madvise(bench.weights, WEIGHT_BYTES, MADV_HUGEPAGE);
+    fill_weights(bench.weights);
+    for (size_t i = 0; i < (size_t)MOST_ROWS * MOST_COLUMNS; i++)
+        bench.x[i] = (float)(i % 127) / 64.0f - 1.0f;
+    bench.memory = measure_memory(bench.weights);
+    printf("# %d threads, memory %.1f GB/s\n", pt_threads(), bench.memory * 1e-9);
+    printf("case\tpath\tGF/s\tGB/s\tlimit\tshare\n");
+    for (size_t s = 0; s < N_OF(settings); s++)
+        for (size_t d = 0; d < N_OF(dtypes); d++)
+            if (run_setting(&bench, settings[s], d))
+                return 1;
+    return 0;
+}
