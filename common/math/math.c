@@ -203,7 +203,7 @@ void pt_math_close(struct pt_math *math)
 
 size_t pt_math_bytes(const struct pt_math *math)
 {
-    return ((size_t)math->n_scratch * math->scratch_size + pt_tiles_shared_scratch()) * sizeof(float);
+    return ((size_t)math->n_scratch * math->scratch_size + PT_SHARED) * sizeof(float);
 }
 
 const char *pt_math_name(const struct pt_math *math)

@@ -137,7 +137,7 @@ static double best_time(const struct bench *bench, const struct pt_math *math, b
 static void run_case(const struct bench *bench, const struct pt_math *math, double peak, bool forward,
                      size_t m, size_t dtype, size_t shape)
 {
-    const struct pt_matrix w = {NULL, dtypes[dtype].dtype, shapes[shape].n_out, shapes[shape].n_in};
+    const struct pt_matrix w = {NULL, dtypes[dtype].dtype, shapes[shape].n_out, shapes[shape].n_in, false};
     char name[96];
     snprintf(name, sizeof name, "%s/%s/%s/%zu/%zux%zu", pt_math_name(math), dtypes[dtype].name,
              forward ? "forward" : "backward", m, w.n_out, w.n_in);
