@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 enum { SIMD_ALIGNMENT = 64 };
@@ -86,6 +87,14 @@ int pt_reserve(void *array_address, size_t *capacity, size_t need, size_t size, 
 bool pt_multiply(uint64_t a, uint64_t b, uint64_t *product)
 {
     return !__builtin_mul_overflow(a, b, product);
+}
+
+void pt_memory_use_large_pages(void *block, size_t n_bytes)
+{
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    const uintptr_t begin = ((uintptr_t)block + page - 1) / page * page, end = (uintptr_t)block + n_bytes;
+    if (begin < end)
+        (void)madvise((void *)begin, end - begin, MADV_HUGEPAGE); /* where there are none, smaller ones do */
 }
 
 /* The number in a file of one number, or `absent`. */

@@ -33,6 +33,9 @@ int pt_reserve(void *array_address, size_t *capacity, size_t need, size_t size,
 /* a * b into *product; false on overflow. */
 bool pt_multiply(uint64_t a, uint64_t b, uint64_t *product) PT_MUST_USE;
 
+/* Asks for large pages for a block that was not touched yet, which saves faults and look-ups of addresses. */
+void pt_memory_use_large_pages(void *block, size_t n_bytes);
+
 /* Bytes of memory that this process may still use: the smaller of what the system has and what its cgroup
  * leaves. */
 uint64_t pt_memory_available(void);

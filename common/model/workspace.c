@@ -130,6 +130,7 @@ int pt_workspace_ensure(struct pt_workspace *space, const struct pt_config *conf
         pt_workspace_free(space);
         return (int)err->status;
     }
+    pt_memory_use_large_pages(space->block, pt_workspace_bytes(config, weights, n_rows, keep));
     size_t skip = (ALIGNMENT - (uintptr_t)space->block % ALIGNMENT) % ALIGNMENT;
     lay_out((struct arena){.base = (char *)space->block + skip}, config, weights, space);
     return PT_OK;
