@@ -146,14 +146,14 @@ static int merge_piece(struct pt_bpe_encoder *encoder, const char *text, size_t 
 }
 
 static int encode_new_piece(struct pt_bpe_encoder *encoder, const char *text, size_t n,
-                            struct pt_cached_word *word, struct pt_word_key key, struct pt_words *ids,
+                            struct pt_cached_pair *pair, struct pt_word_key key, struct pt_words *ids,
                             struct pt_error *err)
 {
     size_t n_symbols;
     if (merge_piece(encoder, text, n, &n_symbols, err))
         return (int)err->status;
-    if (word)
-        pt_cached_word_set(word, key, n, encoder->symbols, n_symbols);
+    if (pair)
+        pt_cached_pair_add(pair, key, n, encoder->symbols, n_symbols);
     return pt_words_append(ids, encoder->symbols, n_symbols, err);
 }
 
@@ -164,9 +164,10 @@ static inline int encode_piece(struct pt_bpe_encoder *encoder, const char *text,
     if (n > PT_CACHED_BYTES)
         return encode_new_piece(encoder, text, n, NULL, key, ids, err);
     key = pt_word_key_of(text, n);
-    struct pt_cached_word *word = pt_word_cache_slot(encoder->cache, key);
-    if (!pt_cached_word_is(word, key, n) || ids->capacity - ids->n < PT_CACHED_IDS)
-        return encode_new_piece(encoder, text, n, word, key, ids, err);
+    struct pt_cached_pair *pair = pt_word_cache_pair(encoder->cache, key);
+    const struct pt_cached_word *word = pt_cached_pair_find(pair, key, n);
+    if (!word || ids->capacity - ids->n < PT_CACHED_IDS)
+        return encode_new_piece(encoder, text, n, word ? NULL : pair, key, ids, err);
     memcpy(ids->data + ids->n, word->ids, sizeof word->ids);
     ids->n += word->n_ids;
     return PT_OK;

@@ -12,19 +12,26 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { PT_CACHED_BYTES = 16, PT_CACHED_IDS = 3, PT_CACHED_WORDS = 1 << 15 };
+enum { PT_CACHED_BYTES = 16, PT_CACHED_IDS = 3, PT_CACHED_PAIRS = 1 << 14 };
 
 /* The first and the last bytes of a piece, which may overlap: with the length they are the piece. */
 struct pt_word_key {
     uint64_t front, behind;
 };
 
+struct pt_cached_word {
+    struct pt_word_key key;
+    uint32_t ids[PT_CACHED_IDS];
+    uint8_t n_bytes, n_ids; /* n_bytes 0: free */
+};
+
+/* Two words that share a place, the newer one first. */
+struct pt_cached_pair {
+    struct pt_cached_word words[2];
+};
+
 struct pt_word_cache {
-    struct pt_cached_word {
-        struct pt_word_key key;
-        uint32_t ids[PT_CACHED_IDS];
-        uint8_t n_bytes, n_ids; /* n_bytes 0: free */
-    } words[PT_CACHED_WORDS];   /* 32 bytes each */
+    struct pt_cached_pair pairs[PT_CACHED_PAIRS]; /* 64 bytes each */
 };
 
 /* NULL with err filled when memory is out. Released with free(). */
@@ -52,19 +59,24 @@ static inline struct pt_word_key pt_word_key_of(const char *text, size_t n)
 }
 
 /* Where the piece stands if it is there. */
-static inline struct pt_cached_word *pt_word_cache_slot(struct pt_word_cache *cache, struct pt_word_key key)
+static inline struct pt_cached_pair *pt_word_cache_pair(struct pt_word_cache *cache, struct pt_word_key key)
 {
     uint64_t mixed = (key.front ^ (key.behind * UINT64_C(0x9e3779b97f4a7c15))) * UINT64_C(0xd6e8feb86659fd93);
-    return &cache->words[(mixed ^ mixed >> 29) * UINT64_C(0x9e3779b97f4a7c15) >> 49];
+    return &cache->pairs[(mixed ^ mixed >> 29) * UINT64_C(0x9e3779b97f4a7c15) >> 50];
 }
 
-static inline bool pt_cached_word_is(const struct pt_cached_word *word, struct pt_word_key key, size_t n)
+/* NULL where the piece is not there. */
+static inline const struct pt_cached_word *pt_cached_pair_find(const struct pt_cached_pair *pair,
+                                                               struct pt_word_key key, size_t n)
 {
-    return word->key.front == key.front && word->key.behind == key.behind && word->n_bytes == n;
+    for (const struct pt_cached_word *word = pair->words; word < pair->words + 2; word++)
+        if (word->key.front == key.front && word->key.behind == key.behind && word->n_bytes == n)
+            return word;
+    return NULL;
 }
 
 /* Remembers a piece, unless it has too many ids. */
-void pt_cached_word_set(struct pt_cached_word *word, struct pt_word_key key, size_t n, const uint32_t *ids,
+void pt_cached_pair_add(struct pt_cached_pair *pair, struct pt_word_key key, size_t n, const uint32_t *ids,
                         size_t n_ids);
 
 #endif
