@@ -254,6 +254,10 @@ static void backward_qkv(const struct pt_pass *pass, size_t index, size_t from)
     size_t row = pt_config_qkv_size(pass->config);
     struct pt_span span = pt_pass_rows(pass, from);
     backward_heads(pass, index, span);
+    if (pass->space->grouped) {
+        pt_pass_group(pass, span, dqkv, pass->space->grouped);
+        dqkv = pass->space->grouped;
+    }
     const float *input = input_again(pass, half, &layer->attention_norm, &layer->qkv, span, kept->x);
     projection_gradients(pass, &layer->qkv, span, input, dqkv, row);
     if (ends_above(pass, index, PT_STEP_ATTENTION_NORM))

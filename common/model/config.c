@@ -10,6 +10,7 @@
 #include "model/family.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -207,6 +208,8 @@ static int derive(struct pt_config *config, const char *name, struct pt_error *e
         config->head_dim = config->hidden_size / config->n_heads;
     if (!config->intermediate_size)
         config->intermediate_size = config->family->mlp_factor * config->hidden_size;
+    if (config->family->scales_embedding)
+        config->embedding_scale = sqrt((double)config->hidden_size);
     return PT_OK;
 }
 

@@ -21,9 +21,10 @@ enum pt_positions { PT_ALIBI, PT_LEARNED, PT_ROTARY };
 
 /*
  * How q, k and v lie in a row of the projection's output. PT_QKV_BY_HEAD: for each head its q, k and v follow
- * one another (n_kv_heads = n_heads). PT_QKV_BLOCKS: all of q, all of k, all of v.
+ * one another (n_kv_heads = n_heads). PT_QKV_BLOCKS: all of q, all of k, all of v. PT_QKV_BY_GROUP: for each
+ * head of keys the q of its heads, then its k and its v.
  */
-enum pt_qkv_layout { PT_QKV_BY_HEAD, PT_QKV_BLOCKS };
+enum pt_qkv_layout { PT_QKV_BY_HEAD, PT_QKV_BLOCKS, PT_QKV_BY_GROUP };
 
 struct pt_config {
     const struct pt_family *family;
@@ -38,6 +39,7 @@ struct pt_config {
     double embedding_scale; /* on the embedding's rows, not on those in front; 0: none */
 
     enum pt_positions positions;
+    bool alibi_scaled;        /* Falcon's: slopes are rounded to bf16 and divided like the scores */
     uint64_t n_positions;     /* max_position_embeddings, a bound where positions are learned; 0: not said */
     uint64_t position_offset; /* rows of the learned table in front of position 0's */
     struct pt_rope rope, local_rope; /* of layers that see everything, and of local ones */

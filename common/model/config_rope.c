@@ -3,6 +3,7 @@
  * rope_parameters since 5; where layers differ, there is one object for each kind of layer.
  */
 #include "model/config_parts.h"
+#include "model/family.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -63,6 +64,9 @@ int pt_config_read_rope(struct pt_config *config, const json_t *object, const ch
         return (int)err->status;
     if (!differ)
         config->local_rope = config->rope;
+    if (config->family->plain_rope && config->rope.kind != PT_ROPE_DEFAULT)
+        return pt_fail(err, PT_MISMATCH, "%s: \"%s\": only the default type is supported for %s", name, key,
+                       config->model_type);
     if (check_dimension(config, &config->rope, name, err))
         return (int)err->status;
     return check_dimension(config, &config->local_rope, name, err);

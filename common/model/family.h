@@ -65,9 +65,11 @@ struct pt_family {
     const char
         *buffers[3]; /* tensors in old files that are no parameters, written in the same way; NULL: none */
     enum pt_norm_kind norm;
-    bool norm_adds_one;        /* norms multiply by 1 + weight */
-    bool gate_in_up;           /* PT_MLP_UP holds the gate's rows as well, first */
-    bool transposed;           /* linears within layers are stored [inputs, outputs] */
+    bool norm_adds_one;    /* norms multiply by 1 + weight */
+    bool scales_embedding; /* by the root of the hidden size, rows in front excepted */
+    bool plain_rope;       /* only rotary embeddings of type "default" are compared with reference numbers */
+    bool gate_in_up;       /* PT_MLP_UP holds the gate's rows as well, first */
+    bool transposed;       /* linears within layers are stored [inputs, outputs] */
     struct pt_config defaults; /* of what config.json may leave out, and what it cannot say */
     uint64_t mlp_factor; /* intermediate_size is this times hidden_size where it is not said; 0: it must be */
     const struct pt_config_field *fields; /* of config.json, beside those of all families */
@@ -84,8 +86,9 @@ bool pt_role_is_transposed(const struct pt_config *config, enum pt_role role);
 unsigned pt_role_shape(const struct pt_config *config, enum pt_role role, uint64_t shape[2]);
 
 /* The rows of the table, a file each. */
-extern const struct pt_family pt_family_bloom, pt_family_gpt2, pt_family_gpt_neox, pt_family_llama,
-    pt_family_mistral, pt_family_opt, pt_family_qwen2, pt_family_qwen3;
+extern const struct pt_family pt_family_bloom, pt_family_falcon, pt_family_gemma, pt_family_gemma2,
+    pt_family_gemma3_text, pt_family_gpt2, pt_family_gpt_neox, pt_family_llama, pt_family_mistral,
+    pt_family_opt, pt_family_phi3, pt_family_qwen2, pt_family_qwen3, pt_family_starcoder2;
 
 /* All of them, in the order of their names; NULL behind the last. */
 const struct pt_family *pt_family_at(size_t index);

@@ -113,8 +113,11 @@ static void norm_heads(const struct pt_pass *pass, size_t index, struct pt_span 
 static void project(const struct pt_pass *pass, size_t index, struct pt_span span, const float *x)
 {
     const struct pt_kept *kept = &pass->space->kept[index];
-    projection_rows(pass, &pass->weights->layers[index].qkv, span, x, kept->raw ? kept->raw : kept->qkv,
+    float *blocks = kept->raw ? kept->raw : kept->qkv, *grouped = pass->space->grouped;
+    projection_rows(pass, &pass->weights->layers[index].qkv, span, x, grouped ? grouped : blocks,
                     pt_config_qkv_size(pass->config));
+    if (grouped)
+        pt_pass_ungroup(pass, span, grouped, blocks);
     if (kept->raw)
         norm_heads(pass, index, span);
     for (unsigned which = 0; pass->config->positions == PT_ROTARY && which < 2; which++)

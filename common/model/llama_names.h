@@ -18,6 +18,12 @@
 /* In all but those that norm attention's output as well. */
 #define PT_LLAMA_MLP_NORM [PT_MLP_NORM_WEIGHT] = "layers.%u.post_attention_layernorm.weight"
 
+/* Those that do. */
+#define PT_GEMMA_NORMS                                                            \
+    [PT_ATTENTION_OUT_NORM_WEIGHT] = "layers.%u.post_attention_layernorm.weight", \
+    [PT_MLP_NORM_WEIGHT] = "layers.%u.pre_feedforward_layernorm.weight",          \
+    [PT_MLP_OUT_NORM_WEIGHT] = "layers.%u.post_feedforward_layernorm.weight"
+
 #define PT_LLAMA_BUFFERS                                                 \
     {                                                                    \
         "layers.%u.self_attn.rotary_emb.inv_freq", "rotary_emb.inv_freq" \

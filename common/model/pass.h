@@ -57,6 +57,10 @@ int pt_pass_segments(struct pt_pass *pass, size_t layer, size_t from, float *dqk
 void pt_pass_activate(const struct pt_pass *pass, size_t layer, struct pt_span span);
 void pt_pass_activate_backward(const struct pt_pass *pass, size_t layer, struct pt_span span);
 
+/* Where the projection to q, k and v lies by group: from that order to blocks, and back. */
+void pt_pass_ungroup(const struct pt_pass *pass, struct pt_span span, const float *grouped, float *blocks);
+void pt_pass_group(const struct pt_pass *pass, struct pt_span span, const float *blocks, float *grouped);
+
 /* The rows as they go into the embedding norm: to [rows, hidden], from row `from` on. */
 void pt_pass_input(const struct pt_pass *pass, size_t from, float *to);
 /* From the input to the final norm's output (space->final), with everything on the way kept that a backward

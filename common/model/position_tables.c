@@ -5,6 +5,7 @@
 #include "model/position_tables.h"
 
 #include "base/memory.h"
+#include "fmt/dtype.h"
 #include "math/attention.h"
 
 #include <inttypes.h>
@@ -23,6 +24,16 @@ static int init_rotary(struct pt_rotary *rotary, const struct pt_rope *rope, uin
     return PT_OK;
 }
 
+static void compute_slopes(const struct pt_config *config, float *slopes)
+{
+    pt_alibi_slopes(config->n_heads, slopes);
+    for (size_t h = 0; config->alibi_scaled && h < config->n_heads; h++) {
+        uint16_t rounded = pt_bf16_from_f32(slopes[h]);
+        pt_to_f32(&slopes[h], &rounded, PT_BF16, 1);
+        slopes[h] /= sqrtf((float)config->head_dim);
+    }
+}
+
 int pt_position_tables_init(struct pt_position_tables *tables, const struct pt_config *config,
                             struct pt_error *err)
 {
@@ -31,7 +42,7 @@ int pt_position_tables_init(struct pt_position_tables *tables, const struct pt_c
     case PT_ALIBI:
         tables->slopes = pt_new_floats(config->n_heads, err);
         if (tables->slopes)
-            pt_alibi_slopes(config->n_heads, tables->slopes);
+            compute_slopes(config, tables->slopes);
         break;
     case PT_ROTARY:
         if (!init_rotary(&tables->rotary[0], &config->rope, config->head_dim, err))

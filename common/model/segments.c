@@ -48,6 +48,7 @@ struct pt_heads pt_pass_qkv_heads(const struct pt_pass *pass, float *qkv, unsign
     case PT_QKV_BY_HEAD:
         return (struct pt_heads){qkv + which * head_dim, row, 3 * head_dim};
     case PT_QKV_BLOCKS:
+    case PT_QKV_BY_GROUP: /* only between the projection and the blocks that it is taken apart to */
         break;
     }
     return (struct pt_heads){qkv + starts[which], row, head_dim};

@@ -225,8 +225,13 @@ static void build(struct pt_weights *weights, const struct builder *builder)
     weights->embedding_norm = norm(builder, 0, PT_EMBEDDING_NORM_WEIGHT);
     weights->final_norm = norm(builder, 0, PT_FINAL_NORM_WEIGHT);
     weights->head = linear(builder, 0, PT_HEAD);
-    for (size_t l = 0; l < builder->config->n_layers; l++)
-        weights->layers[l] = build_layer(builder, l);
+    bool shared_norm = builder->config->parallel && !pt_config_has_role(builder->config, PT_MLP_NORM_WEIGHT);
+    for (size_t l = 0; l < builder->config->n_layers; l++) {
+        struct pt_layer *layer = &weights->layers[l];
+        *layer = build_layer(builder, l);
+        if (shared_norm)
+            layer->mlp_norm = layer->attention_norm;
+    }
 }
 
 /* The linear of a role in a projection; NULL where it is not one of the projection's roles. */

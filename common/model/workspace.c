@@ -78,6 +78,8 @@ static void lay_out_scratch(struct arena *arena, const struct pt_config *config,
     space->gradient = take(arena, n, hidden);
     space->attention = take(arena, n, larger(pt_config_q_size(config), hidden));
     space->wide = take(arena, n, larger(pt_config_up_size(config), pt_config_qkv_size(config)));
+    if (config->qkv_layout == PT_QKV_BY_GROUP)
+        space->grouped = take(arena, n, pt_config_qkv_size(config));
     space->inner = pt_config_is_gated(config) ? take(arena, n, config->intermediate_size) : space->wide;
     space->logits = take(arena, n < PT_LOGIT_ROWS ? n : PT_LOGIT_ROWS, config->vocab_size);
     if (config->logit_cap > 0)

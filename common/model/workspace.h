@@ -52,9 +52,10 @@ struct pt_workspace {
     float *normed, *gradient; /* [rows, hidden] scratch; the gradient that the backward carries down */
     float *attention;         /* [rows, max(q, hidden)] scratch */
     float *wide;              /* [rows, max(up size, qkv)] scratch */
-    float *inner;             /* [rows, intermediate] scratch; `wide` where the MLP has no gate */
-    float *logits;            /* [PT_LOGIT_ROWS, vocab] */
-    float *capped;            /* [PT_CAPPED_ROWS, vocab] scratch; NULL where logits have no soft cap */
+    float *grouped; /* [rows, qkv] q, k and v by group, as the projection has them; NULL elsewhere */
+    float *inner;   /* [rows, intermediate] scratch; `wide` where the MLP has no gate */
+    float *logits;  /* [PT_LOGIT_ROWS, vocab] */
+    float *capped;  /* [PT_CAPPED_ROWS, vocab] scratch; NULL where logits have no soft cap */
     struct pt_low_rank low;
 };
 

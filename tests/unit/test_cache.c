@@ -233,5 +233,5 @@ int main(void)
         cmocka_unit_test(keys_and_deltas_of_a_method_are_seen_in_the_cache_too),
         cmocka_unit_test(what_does_not_fit_is_refused_and_changes_nothing),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, use_one_thread, NULL);
 }

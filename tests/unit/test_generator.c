@@ -175,5 +175,5 @@ int main(void)
         cmocka_unit_test(draws_depend_on_seed_and_number_only),
         cmocka_unit_test(continuations_end_where_they_must),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, use_one_thread, NULL);
 }

@@ -269,7 +269,7 @@ static void another_stream_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(trainer_curve),
+        cmocka_unit_test_setup(trainer_curve, use_one_thread),
         cmocka_unit_test(loss_rules_by_hand),
         cmocka_unit_test(nothing_counted_moves_nothing),
         cmocka_unit_test(what_is_not_finite_is_named),

@@ -1,0 +1,66 @@
+/*
+ * StarCoder 2 (transformers, models/starcoder2): rotary positions and grouped heads as LLaMA, layer norms,
+ * biases and a plain MLP as GPT-2.
+ */
+#include "model/family.h"
+
+static const struct pt_config_field fields[] = {
+    PT_CONFIG_FIELD("hidden_size", PT_CONFIG_SIZE, hidden_size),
+    PT_CONFIG_FIELD("num_hidden_layers", PT_CONFIG_SIZE, n_layers),
+    PT_CONFIG_FIELD("num_attention_heads", PT_CONFIG_SIZE, n_heads),
+    PT_CONFIG_FIELD("num_key_value_heads", PT_CONFIG_SIZE, n_kv_heads),
+    PT_CONFIG_FIELD("intermediate_size", PT_CONFIG_SIZE, intermediate_size),
+    PT_CONFIG_FIELD("max_position_embeddings", PT_CONFIG_SIZE, n_positions),
+    PT_CONFIG_FIELD("norm_epsilon", PT_CONFIG_NUMBER, norm_epsilon),
+    PT_CONFIG_FIELD("rope_theta", PT_CONFIG_NUMBER, rope.theta),
+    PT_CONFIG_FIELD("sliding_window", PT_CONFIG_SIZE_OR_NONE, window),
+    PT_CONFIG_ACTIVATIONS("hidden_act", "\"gelu_pytorch_tanh\""),
+    PT_CONFIG_ONE_OF("mlp_type", "\"default\""),
+    PT_CONFIG_ONE_OF("norm_type", "\"layer_norm\""),
+    PT_CONFIG_ONE_OF("use_bias", "true"),
+    PT_CONFIG_OTHER("rope_parameters", PT_CONFIG_READ),
+    PT_CONFIG_OTHER("rope_scaling", PT_CONFIG_READ),
+    PT_CONFIG_OTHER("embedding_dropout", PT_CONFIG_HARMLESS),
+    PT_CONFIG_OTHER("residual_dropout", PT_CONFIG_HARMLESS),
+    {0},
+};
+
+const struct pt_family pt_family_starcoder2 = {
+    .model_type = "starcoder2",
+    .architectures = {"Starcoder2ForCausalLM", "Starcoder2Model"},
+    .prefixes = {"model."},
+    .names =
+        {
+            [PT_EMBEDDING] = "embed_tokens.weight",
+            [PT_FINAL_NORM_WEIGHT] = "norm.weight",
+            [PT_FINAL_NORM_BIAS] = "norm.bias",
+            [PT_HEAD] = "lm_head.weight",
+            [PT_ATTENTION_NORM_WEIGHT] = "layers.%u.input_layernorm.weight",
+            [PT_ATTENTION_NORM_BIAS] = "layers.%u.input_layernorm.bias",
+            [PT_Q_WEIGHT] = "layers.%u.self_attn.q_proj.weight",
+            [PT_Q_BIAS] = "layers.%u.self_attn.q_proj.bias",
+            [PT_K_WEIGHT] = "layers.%u.self_attn.k_proj.weight",
+            [PT_K_BIAS] = "layers.%u.self_attn.k_proj.bias",
+            [PT_V_WEIGHT] = "layers.%u.self_attn.v_proj.weight",
+            [PT_V_BIAS] = "layers.%u.self_attn.v_proj.bias",
+            [PT_ATTENTION_OUT_WEIGHT] = "layers.%u.self_attn.o_proj.weight",
+            [PT_ATTENTION_OUT_BIAS] = "layers.%u.self_attn.o_proj.bias",
+            [PT_MLP_NORM_WEIGHT] = "layers.%u.post_attention_layernorm.weight",
+            [PT_MLP_NORM_BIAS] = "layers.%u.post_attention_layernorm.bias",
+            [PT_MLP_UP_WEIGHT] = "layers.%u.mlp.c_fc.weight",
+            [PT_MLP_UP_BIAS] = "layers.%u.mlp.c_fc.bias",
+            [PT_MLP_DOWN_WEIGHT] = "layers.%u.mlp.c_proj.weight",
+            [PT_MLP_DOWN_BIAS] = "layers.%u.mlp.c_proj.bias",
+        },
+    .norm = PT_LAYER_NORM,
+    .plain_rope = true,
+    .defaults = {.activation = PT_GELU_TANH,
+                 .norm_epsilon = 1e-5,
+                 .positions = PT_ROTARY,
+                 .n_positions = 4096,
+                 .rope = {.theta = 10000, .fraction = 1},
+                 .qkv_layout = PT_QKV_BLOCKS,
+                 .uses_window = true,
+                 .tied_head = true},
+    .fields = fields,
+};
