@@ -58,7 +58,8 @@ static const float guard = 12345.0f;
 
 static void store_weight(struct product_case *c, size_t i)
 {
-    char *to = (char *)c->stored + 1 + i * (c->w.dtype == PT_F32 ? 4 : 2);
+    size_t n_in = c->w.n_in, at = c->w.transposed ? i % n_in * c->w.n_out + i / n_in : i;
+    char *to = (char *)c->stored + 1 + at * (c->w.dtype == PT_F32 ? 4 : 2);
     if (c->w.dtype == PT_F32) {
         memcpy(to, &c->wide[i], 4);
     } else if (c->w.dtype == PT_BF16) {
@@ -72,13 +73,14 @@ static void store_weight(struct product_case *c, size_t i)
     }
 }
 
-static struct product_case new_case(struct pt_math *math, struct shape s, enum pt_dtype dtype)
+static struct product_case new_case(struct pt_math *math, struct shape s, enum pt_dtype dtype,
+                                    bool transposed)
 {
     struct product_case c = {.math = math, .shape = s};
     c.wide = new_values(s.n_out * s.n_in, 1.0f, 1);
     c.stored = malloc(s.n_out * s.n_in * 4 + 1);
     assert_non_null(c.stored);
-    c.w = (struct pt_matrix){c.stored + 1, dtype, s.n_out, s.n_in, false};
+    c.w = (struct pt_matrix){c.stored + 1, dtype, s.n_out, s.n_in, transposed};
     for (size_t i = 0; i < s.n_out * s.n_in; i++)
         store_weight(&c, i);
     c.x = new_values(s.m * (s.n_in + X_PAD), 1.0f, 2);
@@ -87,8 +89,8 @@ static struct product_case new_case(struct pt_math *math, struct shape s, enum p
     c.y = new_values(s.m * (s.n_out + DY_PAD), 1.0f, 5);
     c.dx = new_values(s.m * (s.n_in + X_PAD), 1.0f, 6);
     c.dw = new_values(s.n_out * s.n_in, 1.0f, 7);
-    snprintf(c.what, sizeof c.what, "%s, dtype %d, m %zu, n_out %zu, n_in %zu", pt_math_name(math),
-             (int)dtype, s.m, s.n_out, s.n_in);
+    snprintf(c.what, sizeof c.what, "%s, dtype %d%s, m %zu, n_out %zu, n_in %zu", pt_math_name(math),
+             (int)dtype, transposed ? ", transposed" : "", s.m, s.n_out, s.n_in);
     return c;
 }
 
@@ -180,8 +182,8 @@ static void check_setting(const char *setting, enum pt_dtype dtype)
     struct pt_math *math = open_or_skip(setting, dtype);
     if (!math)
         return;
-    for (size_t i = 0; i < N_OF(shapes); i++) {
-        struct product_case c = new_case(math, shapes[i], dtype);
+    for (size_t i = 0; i < 2 * N_OF(shapes); i++) {
+        struct product_case c = new_case(math, shapes[i / 2], dtype, i % 2);
         check_forward(&c, NULL);
         check_forward(&c, c.bias);
         check_backward(&c, false);
@@ -223,7 +225,7 @@ static void check_whole_errors(const char *setting, enum pt_dtype dtype)
     struct pt_math *math = open_or_skip(setting, dtype);
     if (!math)
         return;
-    struct product_case c = new_case(math, (struct shape){m, n_out, n_in}, dtype);
+    struct product_case c = new_case(math, (struct shape){m, n_out, n_in}, dtype, false);
     pt_product_forward(math, m, c.x, ldx, &c.w, NULL, c.y, ldy);
     double forward = relative_error(m, n_out, n_in, c.x, ldx, c.wide, 1, n_in, c.y, ldy);
     pt_product_backward(math, m, c.dy, ldy, &c.w, false, c.dx, ldx);
@@ -253,7 +255,7 @@ static void keeps_f32_beside_bf16(void **state)
     enum { ROWS = 70 };
     struct pt_math *math = open_or_skip("bf16:emulated", PT_BF16);
     assert_non_null(math);
-    struct product_case c = new_case(math, (struct shape){ROWS, 40, 50}, PT_F32);
+    struct product_case c = new_case(math, (struct shape){ROWS, 40, 50}, PT_F32, false);
     assert_false(math->narrow_f32);
     const struct pt_tiles *tiles = math->tiles;
     const int n_terms = math->n_terms;
@@ -323,7 +325,7 @@ static void same_bytes_for_any_threads(void **state)
             struct pt_math *math = open_or_skip(all_settings[i], PT_BF16);
             if (!math)
                 continue;
-            struct product_case one = new_case(math, s, PT_BF16), other = new_case(math, s, PT_BF16);
+            struct product_case one = new_case(math, s, PT_BF16, false), other = new_case(math, s, PT_BF16, false);
             run_all(&one, 1);
             for (int threads = 2; threads <= 3; threads++) {
                 run_all(&other, threads);
