@@ -25,16 +25,15 @@ struct pt_math {
     char name[32], description[128];
 };
 
-/* A thread's scratch: a panel of the right-hand matrix, a block of rows of the left-hand one, rows on their
- * way into the panel. */
+/* A thread's scratch: a panel of the right-hand matrix, and rows on their way into it. */
 enum {
-    PT_PANEL_COLUMNS = 256,
+    PT_PANEL_COLUMNS = 128,
     PT_LEFT_STRIDE =
         PT_STEPS + 16, /* no power of two, so that the rows of a block do not share their cache sets */
     PT_WAY_ROWS = 16,
     PT_PANEL = PT_PANEL_COLUMNS * PT_STEPS,
     PT_SHARED = 1 << 20,
-    PT_SCRATCH = PT_PANEL + (PT_BLOCK_ROWS + PT_WAY_ROWS) * PT_LEFT_STRIDE,
+    PT_SCRATCH = PT_PANEL + PT_WAY_ROWS * PT_LEFT_STRIDE,
 };
 
 /* c [m, n] = a [m, k] b [k, n], or +=. */

@@ -1,24 +1,50 @@
 /*
- * Products by our own kernels, after Goto: a task owns a panel of columns of c. For each block of PT_STEPS
- * steps it brings its part of the right-hand matrix into narrow column blocks that stay in its core's
- * second-level cache, then passes all rows over it, PT_BLOCK_ROWS at a time, from a small copy in the
- * first-level cache. A weight is widened or rounded once for all rows. Each element is a sum in an order that
- * depends on nothing but k.
+ * Products by our own kernels, after Goto. For a block of PT_STEPS steps of the contraction the left-hand
+ * rows are brought into words once for all threads. Each thread then takes panels of columns of c: it brings
+ * the panel's part of the right-hand matrix into narrow column blocks that stay in its core's second-level
+ * cache, and passes all rows over it, PT_BLOCK_ROWS at a time, while what it will take next is fetched. Each
+ * element is a sum in an order that depends on nothing but k.
  */
 #include "math/paths.h"
 
 #include <omp.h>
 #include <string.h>
 
-enum { ROW_PIECE = 64 * PT_BLOCK_ROWS, PANELS_A_THREAD = 4 };
-
-struct task {
-    const struct pt_product *product;
-    const struct pt_kernels *kernels;
-    bool pairs;
-    size_t first_column, n_columns, first_row, n_rows;
-    float *panel, *left, *way;
+enum {
+    ROW_PIECE = 64 * PT_BLOCK_ROWS,
+    PANELS_A_THREAD = 4,
+    GROUP =
+        32, /* rows that are packed at a time, so that their pages are not met again for every column block */
+    MOST_ROWS = PT_SHARED / PT_LEFT_STRIDE,
+    CACHE_LINE = 64,
 };
+
+struct job {
+    const struct pt_math *math;
+    const struct pt_product *product;
+    bool pairs;
+    size_t panel_columns, row_piece;
+    size_t block; /* elements of the contraction in a block */
+    /* the block at hand */
+    size_t first_row, n_rows, p, n;
+};
+
+/* One thread's part of it. */
+struct task {
+    const struct job *job;
+    size_t column, n_columns, row, n_rows; /* rows counted from job->first_row */
+    float *panel, *way;
+};
+
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+static size_t words_of(const struct job *job, size_t n)
+{
+    return job->pairs ? (n + 1) / 2 : n;
+}
 
 static const char *element(const struct pt_product *product, size_t p, size_t j)
 {
@@ -26,129 +52,166 @@ static const char *element(const struct pt_product *product, size_t p, size_t j)
     return (const char *)product->b + index * (product->dtype == PT_F32 ? 4 : 2);
 }
 
-/* Steps p .. p + n of one column block, from a matrix whose rows run along the columns of c. */
-static void pack_rows(const struct task *task, float *to, size_t column, size_t n_columns, size_t p, size_t n)
+/* Some rows of the left-hand matrix over the block at hand; in pairs they run along the steps. */
+static void pack_left(const struct job *job, size_t row, size_t n_rows)
 {
-    const struct pt_product *product = task->product;
-    const size_t width = task->kernels->panel_columns;
-    if (!task->pairs) {
-        for (size_t i = 0; i < n; i++)
-            task->kernels->widen(to + i * width, element(product, p + i, column), product->dtype, n_columns);
+    const struct pt_kernels *kernels = job->math->kernels;
+    const struct pt_left *a = &job->product->a;
+    const float *from = a->data + (job->first_row + row) * a->row + job->p * a->step;
+    float *to = job->math->shared + row * PT_LEFT_STRIDE;
+    if (a->step != 1) {
+        kernels->transpose(to, PT_LEFT_STRIDE, from, a->step, job->n, n_rows);
         return;
     }
-    task->kernels->pair_rows(to, width, element(product, p, column), product->ldb, product->dtype, n,
-                             n_columns);
-}
-
-/* The same where its rows run along the steps: they are transposed, a few at a time. */
-static void pack_columns(const struct task *task, float *to, size_t column, size_t n_columns, size_t p,
-                         size_t n)
-{
-    const struct pt_product *product = task->product;
-    const struct pt_kernels *kernels = task->kernels;
-    const size_t n_words = task->pairs ? (n + 1) / 2 : n;
-    for (size_t j = 0; j < n_columns; j += PT_WAY_ROWS) {
-        size_t rows = n_columns - j < PT_WAY_ROWS ? n_columns - j : PT_WAY_ROWS;
-        for (size_t r = 0; r < rows; r++) {
-            const char *from = element(product, p, column + j + r);
-            float *way = task->way + r * PT_LEFT_STRIDE;
-            if (task->pairs)
-                kernels->pair_row(way, from, product->dtype, n);
-            else
-                kernels->widen(way, from, product->dtype, n);
-        }
-        kernels->transpose(to + j, kernels->panel_columns, task->way, PT_LEFT_STRIDE, rows, n_words);
-    }
-}
-
-/* Words of rows i .. i + rows of the left-hand matrix; in pairs its rows must run along the steps. */
-static struct pt_left pack_left(const struct task *task, size_t i, size_t rows, size_t p, size_t n)
-{
-    const struct pt_left *a = &task->product->a;
-    const float *from = a->data + i * a->row + p * a->step;
-    if (a->step != 1) {
-        for (size_t step = 0; step < n; step++)
-            for (size_t r = 0; r < rows; r++)
-                task->left[step * PT_BLOCK_ROWS + r] = from[r * a->row + step * a->step];
-        return (struct pt_left){task->left, 1, PT_BLOCK_ROWS};
-    }
-    for (size_t r = 0; r < rows; r++) {
-        float *to = task->left + r * PT_LEFT_STRIDE;
-        if (task->pairs)
-            task->kernels->pair_row(to, from + r * a->row, PT_F32, n);
+    for (size_t r = 0; r < n_rows; r++, to += PT_LEFT_STRIDE, from += a->row)
+        if (job->pairs)
+            kernels->pair_row(to, from, PT_F32, job->n);
         else
-            memcpy(to, from + r * a->row, n * sizeof(float));
-    }
-    return (struct pt_left){task->left, PT_LEFT_STRIDE, 1};
+            memcpy(to, from, job->n * sizeof *to);
 }
 
-/* All rows of the task times steps p .. p + n of the packed panel. */
-static void multiply_panel(const struct task *task, size_t p, size_t n, bool add)
+/* A group of the panel's steps, from a matrix whose rows run along the columns of c. */
+static void pack_rows(const struct task *task, size_t step, size_t n)
 {
-    const struct pt_product *product = task->product;
-    const size_t width = task->kernels->panel_columns, n_words = task->pairs ? (n + 1) / 2 : n;
-    pt_multiply_kernel *multiply = task->pairs ? task->kernels->multiply_pairs : task->kernels->multiply;
-    const size_t end = task->first_row + task->n_rows;
-    for (size_t i = task->first_row; i < end; i += PT_BLOCK_ROWS) {
-        size_t rows = end - i < PT_BLOCK_ROWS ? end - i : PT_BLOCK_ROWS;
-        struct pt_left left = pack_left(task, i, rows, p, n);
-        for (size_t j = 0; j < task->n_columns; j += width) {
-            size_t columns = task->n_columns - j < width ? task->n_columns - j : width;
-            multiply(rows, columns, n_words, left, task->panel + j * PT_STEPS, width,
-                     product->c + i * product->ldc + task->first_column + j, product->ldc, add);
+    const struct job *job = task->job;
+    const struct pt_product *product = job->product;
+    const struct pt_kernels *kernels = job->math->kernels;
+    const size_t width = kernels->panel_columns;
+    for (size_t j = 0; j < task->n_columns; j += width) {
+        size_t columns = least(task->n_columns - j, width);
+        float *to = task->panel + j * PT_STEPS + words_of(job, step) * width;
+        if (job->pairs)
+            kernels->pair_rows(to, width, element(product, job->p + step, task->column + j), product->ldb,
+                               product->dtype, n, columns);
+        else
+            for (size_t i = 0; i < n; i++)
+                kernels->widen(to + i * width, element(product, job->p + step + i, task->column + j),
+                               product->dtype, columns);
+    }
+}
+
+/* The same where its rows run along the steps: some columns, transposed. */
+static void pack_columns(const struct task *task, size_t column, size_t n_columns)
+{
+    const struct job *job = task->job;
+    const struct pt_product *product = job->product;
+    const struct pt_kernels *kernels = job->math->kernels;
+    const size_t width = kernels->panel_columns;
+    for (size_t r = 0; r < n_columns; r++) {
+        const char *from = element(product, job->p, task->column + column + r);
+        float *way = task->way + r * PT_LEFT_STRIDE;
+        if (job->pairs)
+            kernels->pair_row(way, from, product->dtype, job->n);
+        else
+            kernels->widen(way, from, product->dtype, job->n);
+    }
+    kernels->transpose(task->panel + column / width * width * PT_STEPS + column % width, width, task->way,
+                       PT_LEFT_STRIDE, n_columns, words_of(job, job->n));
+}
+
+static void pack_panel(const struct task *task)
+{
+    const size_t width = task->job->math->kernels->panel_columns, most = least(width, PT_WAY_ROWS);
+    if (task->job->product->b_is_rows)
+        for (size_t step = 0; step < task->job->n; step += GROUP)
+            pack_rows(task, step, least(task->job->n - step, GROUP));
+    else
+        for (size_t j = 0; j < task->n_columns; j += most)
+            pack_columns(task, j, least(task->n_columns - j, most));
+}
+
+/* Fetches share `part` of `n_parts` of the panel that this thread will probably take next. */
+static void fetch_next(const struct task *task, size_t part, size_t n_parts)
+{
+    const struct job *job = task->job;
+    const struct pt_product *product = job->product;
+    const size_t bytes = product->dtype == PT_F32 ? 4 : 2;
+    size_t column = task->column + (size_t)pt_math_threads(job->math) * job->panel_columns, p = job->p;
+    if (column >= product->n) {
+        column = 0;
+        p += job->block;
+    }
+    if (p >= product->k || column >= product->n)
+        return;
+    size_t n_columns = least(product->n - column, job->panel_columns), n = least(product->k - p, job->block);
+    size_t n_lines = product->b_is_rows ? n : n_columns,
+           length = bytes * (product->b_is_rows ? n_columns : n);
+    for (size_t line = n_lines * part / n_parts; line < n_lines * (part + 1) / n_parts; line++) {
+        const char *from =
+            product->b_is_rows ? element(product, p + line, column) : element(product, p, column + line);
+        for (size_t i = 0; i < length; i += CACHE_LINE)
+            __builtin_prefetch(from + i, 0, 2);
+    }
+}
+
+/* All rows of the task times the packed panel. */
+static void multiply_panel(const struct task *task)
+{
+    const struct job *job = task->job;
+    const struct pt_product *product = job->product;
+    const struct pt_kernels *kernels = job->math->kernels;
+    const size_t width = kernels->panel_columns, n_words = words_of(job, job->n);
+    const bool add = product->add || product->bias || job->p > 0;
+    pt_multiply_kernel *multiply = job->pairs ? kernels->multiply_pairs : kernels->multiply;
+    for (size_t i = 0; i < task->n_rows; i += PT_BLOCK_ROWS) {
+        size_t row = task->row + i, rows = least(task->n_rows - i, PT_BLOCK_ROWS);
+        fetch_next(task, i / PT_BLOCK_ROWS, (task->n_rows + PT_BLOCK_ROWS - 1) / PT_BLOCK_ROWS);
+        for (size_t j = 0; j < task->n_columns; j += width)
+            multiply(rows, least(task->n_columns - j, width), n_words,
+                     (struct pt_left){job->math->shared + row * PT_LEFT_STRIDE, PT_LEFT_STRIDE, 1},
+                     task->panel + j * PT_STEPS, width,
+                     product->c + (job->first_row + row) * product->ldc + task->column + j, product->ldc,
+                     add);
+    }
+}
+
+/* By all threads of a region together. */
+static void run_block(const struct job *job)
+{
+    const struct pt_product *product = job->product;
+    const size_t n_panels = (product->n + job->panel_columns - 1) / job->panel_columns,
+                 n_pieces = (job->n_rows + job->row_piece - 1) / job->row_piece;
+    float *scratch = job->math->scratch + (size_t)omp_get_thread_num() * job->math->scratch_size;
+#pragma omp for schedule(static)
+    for (size_t row = 0; row < job->n_rows; row += GROUP)
+        pack_left(job, row, least(job->n_rows - row, GROUP));
+#pragma omp for schedule(dynamic) collapse(2)
+    for (size_t panel = 0; panel < n_panels; panel++)
+        for (size_t piece = 0; piece < n_pieces; piece++) {
+            struct task task = {.job = job,
+                                .column = panel * job->panel_columns,
+                                .row = piece * job->row_piece,
+                                .panel = scratch,
+                                .way = scratch + PT_PANEL};
+            task.n_columns = least(product->n - task.column, job->panel_columns);
+            task.n_rows = least(job->n_rows - task.row, job->row_piece);
+            if (!job->p)
+                pt_product_start(product, job->first_row + task.row, task.n_rows, task.column,
+                                 task.n_columns);
+            pack_panel(&task);
+            multiply_panel(&task);
         }
-    }
-}
-
-static void run_task(const struct task *task)
-{
-    const struct pt_product *product = task->product;
-    const size_t width = task->kernels->panel_columns, block = PT_STEPS * (task->pairs ? 2 : 1);
-    bool add = product->add || product->bias;
-    for (size_t p = 0; p < product->k; p += block) {
-        size_t n = product->k - p < block ? product->k - p : block;
-        for (size_t j = 0; j < task->n_columns; j += width) {
-            size_t columns = task->n_columns - j < width ? task->n_columns - j : width;
-            float *to = task->panel + j * PT_STEPS;
-            if (product->b_is_rows)
-                pack_rows(task, to, task->first_column + j, columns, p, n);
-            else
-                pack_columns(task, to, task->first_column + j, columns, p, n);
-        }
-        multiply_panel(task, p, n, add);
-        add = true;
-    }
-}
-
-/* Half as wide where vectors are short: those CPUs have half the cache. */
-static size_t panel_width(const struct pt_kernels *kernels)
-{
-    return kernels->lanes < 16 ? PT_PANEL_COLUMNS / 2 : PT_PANEL_COLUMNS;
 }
 
 void pt_packed_product(const struct pt_math *math, bool pairs, const struct pt_product *product)
 {
-    const size_t width = panel_width(math->kernels), n_panels = (product->n + width - 1) / width;
+    const size_t panel_columns = PT_PANEL_COLUMNS,
+                 n_panels = (product->n + panel_columns - 1) / panel_columns;
     /* Few panels: rows are cut as well, so that all threads have work. It changes no sum. */
     const bool cut = n_panels < PANELS_A_THREAD * (size_t)pt_math_threads(math);
-    const size_t piece = cut ? ROW_PIECE : product->m;
-    const size_t n_pieces = piece ? (product->m + piece - 1) / piece : 0;
-#pragma omp parallel for schedule(dynamic) collapse(2) num_threads(pt_math_threads(math))
-    for (size_t panel = 0; panel < n_panels; panel++) {
-        for (size_t row = 0; row < n_pieces; row++) {
-            float *scratch = math->scratch + (size_t)omp_get_thread_num() * math->scratch_size;
-            struct task task = {product,
-                                math->kernels,
-                                pairs,
-                                .first_column = panel * width,
-                                .first_row = row * piece,
-                                .panel = scratch,
-                                .left = scratch + PT_PANEL,
-                                .way = scratch + PT_PANEL + PT_BLOCK_ROWS * PT_LEFT_STRIDE};
-            task.n_columns = product->n - task.first_column < width ? product->n - task.first_column : width;
-            task.n_rows = product->m - task.first_row < piece ? product->m - task.first_row : piece;
-            pt_product_start(product, task.first_row, task.n_rows, task.first_column, task.n_columns);
-            run_task(&task);
+#pragma omp parallel num_threads(pt_math_threads(math))
+    for (size_t row = 0; row < product->m; row += MOST_ROWS) {
+        struct job job = {.math = math,
+                          .product = product,
+                          .pairs = pairs,
+                          .panel_columns = panel_columns,
+                          .row_piece = cut ? ROW_PIECE : MOST_ROWS,
+                          .block = PT_STEPS * (pairs ? 2 : 1),
+                          .first_row = row,
+                          .n_rows = least(product->m - row, MOST_ROWS)};
+        for (job.p = 0; job.p < product->k; job.p += job.block) {
+            job.n = least(product->k - job.p, job.block);
+            run_block(&job);
         }
     }
 }
