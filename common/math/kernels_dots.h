@@ -42,7 +42,7 @@ PT_INLINE void dots_step(size_t rows, size_t columns, bool pairs, enum pt_dtype 
     }
 #pragma GCC unroll 6
     for (size_t i = 0; i < rows; i++) {
-        vfloat left = load_some(x + i * d->ldx, pairs ? (part + 1) / 2 : part);
+        vfloat left = v_loaded(load_some(x + i * d->ldx, pairs ? (part + 1) / 2 : part));
 #pragma GCC unroll 4
         for (size_t j = 0; j < columns; j++)
             sums[i][j] = pairs ? v_dot_pairs(sums[i][j], left, right[j]) : sums[i][j] + left * right[j];

@@ -26,8 +26,7 @@ void pt_product_start(const struct pt_product *product, size_t first_row, size_t
 
 /*
  * Up to how many rows of x a product is best made from the weight as it lies. With many wide registers that
- * is always so. Elsewhere the sums' last step, the lanes of each, costs more than a packed copy once that
- * serves many rows.
+ * is always so; elsewhere a packed copy is better once it serves many rows, and so are tiles.
  */
 static size_t most_rows_in_place(const struct pt_math *math, bool narrow)
 {

@@ -10,9 +10,8 @@
 #include <string.h>
 
 enum {
-    PIECE_ROWS = 64, /* of W: they and the next ones stay in the second-level cache */
-    DEPTH = 1024,    /* words of six rows of x that stay in the first-level cache */
-    PADDING = 16,    /* words between rows of x, which else would share their cache sets */
+    DEPTH = 1024, /* words of six rows of x that stay in the first-level cache */
+    PADDING = 16, /* words between rows of x, which else would share their cache sets */
 };
 
 struct job {
@@ -21,6 +20,7 @@ struct job {
     bool pairs;
     size_t ldx; /* words from row to row of x in the shared scratch */
     size_t first_row, n_rows;
+    size_t piece; /* rows of W in a piece: they and the next ones stay in the second-level cache */
     size_t ahead; /* rows of W from a piece to what its thread will take next */
 };
 
@@ -84,14 +84,14 @@ static void pack_row(const struct job *job, size_t row)
 static void run_rows(const struct job *job)
 {
     const struct pt_product *product = job->product;
-    const size_t n_pieces = (product->n + PIECE_ROWS - 1) / PIECE_ROWS;
+    const size_t n_pieces = (product->n + job->piece - 1) / job->piece;
 #pragma omp for schedule(static)
     for (size_t row = 0; row < job->n_rows; row++)
         pack_row(job, row);
 #pragma omp for schedule(dynamic)
     for (size_t piece = 0; piece < n_pieces; piece++) {
-        size_t column = piece * PIECE_ROWS;
-        run_piece(job, column, least(product->n - column, PIECE_ROWS));
+        size_t column = piece * job->piece;
+        run_piece(job, column, least(product->n - column, job->piece));
     }
 }
 
@@ -99,17 +99,16 @@ bool pt_rows_product(const struct pt_math *math, bool pairs, const struct pt_pro
 {
     const size_t ldx = (pairs ? (product->k + 1) / 2 : product->k) + PADDING, most_rows = PT_SHARED / ldx;
     const int n_threads = pt_math_threads(math);
+    const size_t piece =
+        math->kernels->lanes < 16 ? 32 : 64; /* CPUs with short vectors have half the cache */
     if (!most_rows)
         return false;
 #pragma omp parallel num_threads(n_threads)
     for (size_t row = 0; row < product->m; row += most_rows) {
-        const struct job job = {math,
-                                product,
-                                pairs,
-                                ldx,
-                                row,
-                                least(product->m - row, most_rows),
-                                PIECE_ROWS * (size_t)n_threads};
+        const struct job job = {math,  product,
+                                pairs, ldx,
+                                row,   least(product->m - row, most_rows),
+                                piece, piece * (size_t)n_threads};
         run_rows(&job);
     }
     return true;

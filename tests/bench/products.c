@@ -1,7 +1,7 @@
 /*
  * How fast the matrix products are, beside what the machine allows. Prints TSV: case, path, GF/s, GB/s of
  * weights, the limit in GF/s and our share of it. The limit of a case is the least of two that are measured
- * first: a kernel that has all its operands in the first-level cache, and a loop that only reads memory.
+ * first: the best product of the path, and loops that only read memory.
  *
  *     products [THREADS [PART-OF-A-CASE]...]
  *
@@ -12,10 +12,10 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/threads.h"
-#include "math/paths.h"
+#include "math/limits.h"
 #include "math/product.h"
 
-#include <omp.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +23,7 @@
 #include <time.h>
 
 #define WEIGHT_BYTES ((size_t)256 << 20)
-static const double seconds_a_case = 0.3;
+static const double seconds_a_case = 0.3, seconds_a_limit = 1;
 
 static const char *const settings[] = {"f32:portable",    "f32:openblas", "f32:avx2",   "f32:avx512",
                                        "bf16:avx512bf16", "bf16:amx",     "bf16x2:amx", "bf16x3:amx"};
@@ -45,65 +45,9 @@ static double now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* Bytes a second that all threads read from memory: two streams each, asked for half a KiB ahead. */
-static double measure_memory(const char *buffer)
-{
-    enum { PIECE = 256 << 10, WINDOW = 64 << 20, LINE = 64, AHEAD = 512 };
-    double best = 0;
-    volatile uint64_t sink = 0;
-    for (int repetition = 0; repetition < 60; repetition++) {
-        const char *window = buffer + (size_t)(repetition % (int)(WEIGHT_BYTES / WINDOW)) * WINDOW;
-        double start = now();
-#pragma omp parallel for schedule(dynamic)
-        for (size_t piece = 0; piece < WINDOW / PIECE; piece++) {
-            const char *from = window + piece * PIECE, *half = from + PIECE / 2;
-            uint64_t sums[16] = {0};
-            for (size_t i = 0; i < PIECE / 2; i += LINE) {
-                __builtin_prefetch(from + i + AHEAD);
-                __builtin_prefetch(half + i + AHEAD);
-                uint64_t words[16];
-                memcpy(words, from + i, LINE);
-                memcpy(words + 8, half + i, LINE);
-                for (int w = 0; w < 16; w++)
-                    sums[w] += words[w];
-            }
-            for (int w = 0; w < 16; w++)
-                sink += sums[w];
-        }
-        double rate = WINDOW / (now() - start);
-        best = rate > best ? rate : best;
-    }
-    return best;
-}
-
-/* Operations a second of the path's own kernel on all threads, from the first-level cache. */
-static double measure_peak(const struct pt_math *math)
-{
-    enum { STEPS = 64, TIMES = 200 };
-    const struct pt_kernels *kernels = math->kernels;
-    pt_multiply_kernel *multiply = math->n_terms ? kernels->multiply_pairs : kernels->multiply;
-    double best = 0;
-    for (int repetition = 0; repetition < 50; repetition++) {
-        double start = now();
-#pragma omp parallel
-        {
-            float a[PT_BLOCK_ROWS * STEPS] = {0}, b[64 * STEPS] = {0}, c[PT_BLOCK_ROWS * 64] = {0};
-            for (int i = 0; i < TIMES; i++)
-                multiply(PT_BLOCK_ROWS, kernels->panel_columns, STEPS, (struct pt_left){a, STEPS, 1}, b,
-                         kernels->panel_columns, c, kernels->panel_columns, true);
-        }
-        double operations = 2.0 * TIMES * PT_BLOCK_ROWS * (double)kernels->panel_columns * STEPS *
-                            (math->n_terms ? 2 : 1) * pt_threads();
-        double rate = operations / (now() - start);
-        best = rate > best ? rate : best;
-    }
-    return best;
-}
-
 struct bench {
     char *weights;
     float *x, *y;
-    double memory;
     int n_parts;
     char **parts;
 };
@@ -134,8 +78,8 @@ static double best_time(const struct bench *bench, const struct pt_math *math, b
     return best;
 }
 
-static void run_case(const struct bench *bench, const struct pt_math *math, double peak, bool forward,
-                     size_t m, size_t dtype, size_t shape)
+static void run_case(const struct bench *bench, const struct pt_math *math, const struct pt_limits *limits,
+                     bool forward, size_t m, size_t dtype, size_t shape)
 {
     const struct pt_matrix w = {NULL, dtypes[dtype].dtype, shapes[shape].n_out, shapes[shape].n_in, false};
     char name[96];
@@ -146,7 +90,8 @@ static void run_case(const struct bench *bench, const struct pt_math *math, doub
     double elements = (double)w.n_out * (double)w.n_in, operations = 2 * elements * (double)m,
            bytes = elements * (w.dtype == PT_F32 ? 4 : 2);
     double time = best_time(bench, math, forward, m, w);
-    double of_memory = bench->memory * operations / bytes, limit = peak < of_memory ? peak : of_memory;
+    double of_memory = limits->bandwidth * operations / bytes,
+           limit = limits->product < of_memory ? limits->product : of_memory;
     printf("%s\t%s\t%.1f\t%.1f\t%.1f\t%.0f%%\n", name, pt_math_name(math), operations / time * 1e-9,
            bytes / time * 1e-9, limit * 1e-9, 100 * operations / time / limit);
     fflush(stdout);
@@ -169,13 +114,19 @@ static int run_setting(const struct bench *bench, const char *setting, size_t dt
     struct pt_math *math;
     if (pt_math_open(&math, setting, dtypes[dtype].dtype, &err)) {
         fprintf(stderr, "# %s\n", err.message);
-        return err.status == PT_MISMATCH ? 0 : 1;
+        return err.status == PT_MISMATCH ? 0 : 1; /* another machine's path */
     }
-    double peak = measure_peak(math);
+    struct pt_limits limits;
+    if (pt_limits_measure(&limits, math, dtypes[dtype].dtype, seconds_a_limit, &err)) {
+        fprintf(stderr, "products: %s\n", err.message);
+        return 1;
+    }
+    printf("# %s, %d threads: products %.1f GF/s, memory %.1f GB/s\n", pt_math_name(math), pt_threads(),
+           limits.product * 1e-9, limits.bandwidth * 1e-9);
     for (size_t shape = 0; shape < N_OF(shapes); shape++)
         for (size_t m = 0; m < N_OF(rows); m++)
             for (int forward = 1; forward >= 0; forward--)
-                run_case(bench, math, peak, forward, rows[m], dtype, shape);
+                run_case(bench, math, &limits, forward, rows[m], dtype, shape);
     pt_math_close(math);
     return 0;
 }
@@ -196,8 +147,6 @@ int main(int argc, char **argv)
     fill_weights(bench.weights);
     for (size_t i = 0; i < (size_t)MOST_ROWS * MOST_COLUMNS; i++)
         bench.x[i] = (float)(i % 127) / 64.0f - 1.0f;
-    bench.memory = measure_memory(bench.weights);
-    printf("# %d threads, memory %.1f GB/s\n", pt_threads(), bench.memory * 1e-9);
     printf("case\tpath\tGF/s\tGB/s\tlimit\tshare\n");
     for (size_t s = 0; s < N_OF(settings); s++)
         for (size_t d = 0; d < N_OF(dtypes); d++)

@@ -340,6 +340,31 @@ static void same_bytes_for_any_threads(void **state)
     pt_threads_set(0);
 }
 
+/* Where rows are many vectors wide the weight is read as it lies however many rows there are, and a row of y
+ * does not depend on what other rows stand beside it: batches and slices may be cut anywhere. */
+static void rows_do_not_depend_on_their_number(void **state)
+{
+    (void)state;
+    static const char *const in_place[] = {"f32:avx512", "bf16:avx512bf16"};
+    const struct shape s = {131, 70, 2300};
+    for (size_t i = 0; i < N_OF(in_place); i++) {
+        struct pt_math *math = open_or_skip(in_place[i], PT_BF16);
+        if (!math)
+            continue;
+        struct product_case c = new_case(math, s, PT_BF16);
+        const size_t ldx = s.n_in + X_PAD, ldy = s.n_out + DY_PAD;
+        float *alone = new_values(s.n_out, 1.0f, 9);
+        pt_product_forward(math, s.m, c.x, ldx, &c.w, c.bias, c.y, ldy);
+        for (size_t row = 0; row < s.m; row += 13) {
+            pt_product_forward(math, 1, c.x + row * ldx, ldx, &c.w, c.bias, alone, s.n_out);
+            assert_memory_equal(alone, c.y + row * ldy, s.n_out * sizeof *alone);
+        }
+        free(alone);
+        free_case(&c);
+        pt_math_close(math);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -347,6 +372,7 @@ int main(void)
         cmocka_unit_test(agrees_with_the_plain_loop),
         cmocka_unit_test(errs_no_more_than_its_mode_may),
         cmocka_unit_test(keeps_f32_beside_bf16),
+        cmocka_unit_test(rows_do_not_depend_on_their_number),
         cmocka_unit_test(same_bytes_for_any_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
