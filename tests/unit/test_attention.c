@@ -10,7 +10,7 @@
 #include "base/threads.h"
 #include "math/attention.h"
 
-enum { MOST_SEGMENTS = 4 };
+enum { MOST_SEGMENTS = 12, MOST_KEYS = 2048, MOST_DIM = 256 };
 
 /* Keys in front of the layer, a prompt of n_prompt rows that is segment 0 and is seen by all others, and
  * examples. */
@@ -42,6 +42,16 @@ static const struct setup setups[] = {
     {3, 1, 96, 0, 0, 1, {6}, false, 0, 3},
     {2, 1, 128, 0, 2, 1, {3}, true, 0, 0},
     {2, 1, 256, 0, 0, 1, {5}, false, 2.0f, 4},
+};
+
+/* More than one chunk of decoded keys, segments that share a unit, several parts of a key head. */
+static const struct setup large_setups[] = {
+    {2, 1, 3, 1500, 2, 3, {3, 1, 20}, true, 0, 0},
+    {4, 2, 4, 1100, 1, 2, {2, 1}, false, 0.6f, 1090},
+    {8, 8, 4, 1, 3, 11, {9, 1, 20, 7, 6, 5, 12, 50, 3, 2, 14}, true, 0, 0},
+    {16, 16, 5, 0, 2, 9, {3, 4, 5, 6, 7, 8, 9, 60, 11}, false, 0, 7},
+    {12, 1, 4, 2, 5, 2, {70, 40}, true, 0.9f, 0},
+    {3, 1, 6, 0, 0, 1, {400}, false, 0, 90},
 };
 
 /* All values in double: rows [n_rows, n_heads + 2 n_kv_heads, dim], in front [n_prefix, 2 n_kv_heads, dim].
@@ -98,34 +108,58 @@ static const double *key_at(const struct setup *s, const struct values *v, size_
     return v->rows + row * v->width + (s->n_heads + head) * s->dim;
 }
 
-/* One query and head: out [dim]; returns the log of the sum. */
+/* A query and head, and the keys first .. n that it sees. */
+struct plain_query {
+    size_t start, row, head, kv_head, first, n;
+    const double *q;
+    double scale, log_sum, weights[MOST_KEYS], cap_slopes[MOST_KEYS];
+};
+
+static void weigh(const struct setup *s, const struct values *v, size_t start, size_t i, size_t head,
+                  struct plain_query *query)
+{
+    size_t n = s->n_prefix + (start ? s->n_prompt : 0) + i + 1;
+    double sum = 0, cap = (double)s->soft_cap;
+    *query = (struct plain_query){.start = start,
+                                  .row = start + i,
+                                  .head = head,
+                                  .kv_head = head / (s->n_heads / s->n_kv_heads),
+                                  .first = s->window && n > s->window ? n - s->window : 0,
+                                  .n = n,
+                                  .q = v->rows + (start + i) * v->width + head * s->dim,
+                                  .scale = (double)(float)(1 / sqrt((double)s->dim))};
+    for (size_t key = query->first; key < n; key++) {
+        double score = 0;
+        for (size_t j = 0; j < s->dim; j++)
+            score += query->scale * query->q[j] * key_at(s, v, start, key, query->kv_head, false)[j];
+        query->cap_slopes[key] = cap != 0 ? 1 - tanh(score / cap) * tanh(score / cap) : 1;
+        score = cap != 0 ? cap * tanh(score / cap) : score;
+        score += s->alibi ? (double)v->slopes[head] * ((double)key - (double)(n - 1)) : 0;
+        query->weights[key] = exp(score);
+        sum += query->weights[key];
+    }
+    for (size_t key = query->first; key < n; key++)
+        query->weights[key] /= sum;
+    query->log_sum = log(sum);
+}
+
+/* out [dim]; returns the log of the sum. */
 static double plain_query(const struct setup *s, const struct values *v, size_t start, size_t i, size_t head,
                           double *out)
 {
-    size_t n_keys = s->n_prefix + (start ? s->n_prompt : 0) + i + 1,
-           kv_head = head / (s->n_heads / s->n_kv_heads);
-    const double *q = v->rows + (start + i) * v->width + head * s->dim;
-    double scores[128], sum = 0, scale = (double)(float)(1 / sqrt((double)s->dim)), cap = (double)s->soft_cap;
-    size_t first = s->window && n_keys > s->window ? n_keys - s->window : 0;
+    struct plain_query query;
+    weigh(s, v, start, i, head, &query);
     memset(out, 0, s->dim * sizeof *out);
-    for (size_t key = first; key < n_keys; key++) {
-        double product = 0;
+    for (size_t key = query.first; key < query.n; key++)
         for (size_t j = 0; j < s->dim; j++)
-            product += scale * q[j] * key_at(s, v, start, key, kv_head, false)[j];
-        scores[key] = cap != 0 ? cap * tanh(product / cap) : product;
-        scores[key] += s->alibi ? (double)v->slopes[head] * ((double)key - (double)(n_keys - 1)) : 0;
-        sum += exp(scores[key]);
-    }
-    for (size_t key = first; key < n_keys; key++)
-        for (size_t j = 0; j < s->dim; j++)
-            out[j] += exp(scores[key]) / sum * key_at(s, v, start, key, kv_head, true)[j];
-    return log(sum);
+            out[j] += query.weights[key] * key_at(s, v, start, key, query.kv_head, true)[j];
+    return query.log_sum;
 }
 
 /* Sum of dout * out; out [n_rows, n_heads, dim] and log_sums [n_rows, n_heads] may be NULL. */
 static double plain_attention(const struct setup *s, const struct values *v, double *out, double *log_sums)
 {
-    double loss = 0, row_out[256];
+    double loss = 0, row_out[MOST_DIM];
     size_t start = 0;
     for (size_t e = s->n_prompt ? 0 : 1; e <= s->n_examples; e++) {
         size_t length = e ? s->lengths[e - 1] : s->n_prompt;
@@ -267,6 +301,54 @@ static double *new_differences(const struct setup *s, struct values *v, double *
     return differences;
 }
 
+static double plain_dot(size_t n, const double *x, const double *y)
+{
+    double sum = 0;
+    for (size_t j = 0; j < n; j++)
+        sum += x[j] * y[j];
+    return sum;
+}
+
+/* Adds the gradients of one query and head to those of all values: `gradients` has their layout. */
+static void plain_query_gradient(const struct setup *s, const struct values *v,
+                                 const struct plain_query *query, struct values *gradients)
+{
+    const double *dout = v->dout + (query->row * s->n_heads + query->head) * s->dim;
+    double *dq = gradients->rows + query->row * v->width + query->head * s->dim, mean = 0;
+    for (size_t key = query->first; key < query->n; key++)
+        mean += query->weights[key] *
+                plain_dot(s->dim, dout, key_at(s, v, query->start, key, query->kv_head, true));
+    for (size_t key = query->first; key < query->n; key++) {
+        const double *k = key_at(s, v, query->start, key, query->kv_head, false),
+                     *value = key_at(s, v, query->start, key, query->kv_head, true);
+        double *dk = (double *)key_at(s, gradients, query->start, key, query->kv_head, false),
+               *dv = (double *)key_at(s, gradients, query->start, key, query->kv_head, true);
+        double d = query->weights[key] * (plain_dot(s->dim, dout, value) - mean) * query->cap_slopes[key] *
+                   query->scale;
+        for (size_t j = 0; j < s->dim; j++) {
+            dq[j] += d * k[j];
+            dk[j] += d * query->q[j];
+            dv[j] += query->weights[key] * dout[j];
+        }
+    }
+}
+
+static void plain_gradients(const struct setup *s, const struct values *v, double *rows, double *prefix)
+{
+    struct values gradients = {.n_rows = v->n_rows, .width = v->width, .rows = rows, .prefix = prefix};
+    size_t start = 0;
+    for (size_t e = s->n_prompt ? 0 : 1; e <= s->n_examples; e++) {
+        size_t length = e ? s->lengths[e - 1] : s->n_prompt;
+        for (size_t i = 0; i < length; i++)
+            for (size_t h = 0; h < s->n_heads; h++) {
+                struct plain_query query;
+                weigh(s, v, start, i, h, &query);
+                plain_query_gradient(s, v, &query, &gradients);
+            }
+        start += length;
+    }
+}
+
 static float *new_ones(size_t n)
 {
     float *ones = new_values(n, 0.0f, 1);
@@ -315,41 +397,79 @@ static void backward_in_all_kernels(void)
     check_backward(current, current_values, current_gradients);
 }
 
+static void check_backward_in_all_kernels(const struct setup *s, struct values *v, struct gradients *expected)
+{
+    current = s;
+    current_values = v;
+    current_gradients = expected;
+    with_all_kernels(backward_in_all_kernels);
+}
+
+static struct gradients new_gradients(const struct setup *s, const struct values *v)
+{
+    struct gradients g = {v->n_rows * v->width, s->n_prefix * 2 * s->n_kv_heads * s->dim, NULL, NULL};
+    g.rows = calloc(g.n_rows, sizeof *g.rows);
+    g.prefix = calloc(g.n_prefix + 1, sizeof *g.prefix);
+    assert_true(g.rows && g.prefix);
+    plain_gradients(s, v, g.rows, g.prefix);
+    return g;
+}
+
+/* The plain gradients with differences of the plain loss, ours with the plain ones. */
 static void agrees_with_finite_differences(void **state)
 {
     (void)state;
     for (size_t i = 0; i < N_OF(setups); i++) {
-        const struct setup *s = &setups[i];
-        struct values v = new_setup_values(s);
-        struct gradients expected = {v.n_rows * v.width, s->n_prefix * 2 * s->n_kv_heads * s->dim, NULL,
-                                     NULL};
-        expected.rows = new_differences(s, &v, v.rows, expected.n_rows);
-        expected.prefix = new_differences(s, &v, v.prefix, expected.n_prefix);
-        current = s;
-        current_values = &v;
-        current_gradients = &expected;
-        with_all_kernels(backward_in_all_kernels);
+        struct values v = new_setup_values(&setups[i]);
+        struct gradients expected = new_gradients(&setups[i], &v);
+        double *rows = new_differences(&setups[i], &v, v.rows, expected.n_rows),
+               *prefix = new_differences(&setups[i], &v, v.prefix, expected.n_prefix);
+        for (size_t j = 0; j < expected.n_rows; j++)
+            assert_near(expected.rows[j], rows[j], 1e-6, "plain gradient of rows", j);
+        for (size_t j = 0; j < expected.n_prefix; j++)
+            assert_near(expected.prefix[j], prefix[j], 1e-6, "plain gradient of keys in front", j);
+        check_backward_in_all_kernels(&setups[i], &v, &expected);
+        free(rows);
+        free(prefix);
         free(expected.rows);
         free(expected.prefix);
         free_values(&v);
     }
 }
 
-static void same_bytes_for_any_threads(void **state)
+static void large_forward_in_all_kernels(void)
+{
+    for (size_t i = 0; i < N_OF(large_setups); i++)
+        check_forward(&large_setups[i]);
+}
+
+static void agrees_where_work_is_cut(void **state)
 {
     (void)state;
-    const struct setup s = {8, 4, 16, 2, 9, 3, {70, 50, 3}, true, 0, 0};
-    struct values v = new_setup_values(&s);
-    const size_t n = v.n_rows * v.width, n_out = v.n_rows * s.n_heads * s.dim,
-                 n_prefix = s.n_prefix * 2 * s.n_kv_heads * s.dim;
-    float *out[4], *drows[4], *dprefix[4], *log_sums = new_values(v.n_rows * s.n_heads, 0.0f, 1);
+    with_all_kernels(large_forward_in_all_kernels);
+    for (size_t i = 0; i < N_OF(large_setups); i++) {
+        struct values v = new_setup_values(&large_setups[i]);
+        struct gradients expected = new_gradients(&large_setups[i], &v);
+        check_backward_in_all_kernels(&large_setups[i], &v, &expected);
+        free(expected.rows);
+        free(expected.prefix);
+        free_values(&v);
+    }
+}
+
+static void check_threads(const struct setup *s)
+{
+    struct values v = new_setup_values(s);
+    const size_t n = v.n_rows * v.width, n_out = v.n_rows * s->n_heads * s->dim,
+                 n_prefix = s->n_prefix * 2 * s->n_kv_heads * s->dim;
+    float *out[4], *drows[4], *dprefix[4], *log_sums = new_values(v.n_rows * s->n_heads, 0.0f, 1);
     for (int threads = 1; threads <= 3; threads++) {
         pt_threads_set(threads);
         out[threads] = new_values(n_out, 0.0f, 1);
         drows[threads] = new_values(n, 0.0f, 1);
         dprefix[threads] = new_values(n_prefix, 0.0f, 1);
-        run_forward(&s, &v, out[threads], log_sums);
-        run_backward(&s, &v, log_sums, drows[threads], dprefix[threads]);
+        run_forward(s, &v, out[threads], log_sums);
+        run_backward(s, &v, log_sums, drows[threads], dprefix[threads]);
         assert_memory_equal(out[1], out[threads], n_out * sizeof(float));
         assert_memory_equal(drows[1], drows[threads], n * sizeof(float));
         assert_memory_equal(dprefix[1], dprefix[threads], n_prefix * sizeof(float));
@@ -362,6 +482,15 @@ static void same_bytes_for_any_threads(void **state)
     free(log_sums);
     free_values(&v);
     pt_threads_set(0);
+}
+
+static void same_bytes_for_any_threads(void **state)
+{
+    (void)state;
+    const struct setup s = {8, 4, 16, 2, 9, 3, {70, 50, 3}, true, 0, 0};
+    check_threads(&s);
+    for (size_t i = 0; i < N_OF(large_setups); i++)
+        check_threads(&large_setups[i]);
 }
 
 /* Far keys and large scores: weights that underflow, and a sum that one key dominates. */
@@ -410,11 +539,9 @@ static void alibi_slopes_of_any_number_of_heads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(agrees_with_plain_attention),
-        cmocka_unit_test(agrees_with_finite_differences),
-        cmocka_unit_test(same_bytes_for_any_threads),
-        cmocka_unit_test(survives_extreme_scores),
-        cmocka_unit_test(alibi_slopes_of_any_number_of_heads),
+        cmocka_unit_test(agrees_with_plain_attention), cmocka_unit_test(agrees_with_finite_differences),
+        cmocka_unit_test(agrees_where_work_is_cut),    cmocka_unit_test(same_bytes_for_any_threads),
+        cmocka_unit_test(survives_extreme_scores),     cmocka_unit_test(alibi_slopes_of_any_number_of_heads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
