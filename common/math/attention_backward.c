@@ -244,8 +244,8 @@ static int run(const struct call *call, size_t n_keys, struct pt_error *err)
         struct near near;
         place(&call->room, &near, scratch + (size_t)omp_get_thread_num() * each, n_keys);
 #pragma omp for schedule(dynamic) collapse(2)
-        for (size_t h = 0; h < call->room.shape->n_kv_heads; h++)
-            for (size_t u = 0; u < call->n_units; u++)
+        for (size_t u = 0; u < call->n_units; u++)
+            for (size_t h = 0; h < call->room.shape->n_kv_heads; h++)
                 run_unit(call, &near, &call->units[u], h);
     }
     add_stores(call);

@@ -1,6 +1,7 @@
 /*
- * A task is a key head and a chunk of the rows that read it. Tasks come key head by key head and segment by
- * segment, so that a thread finds most keys where its last task has left them.
+ * A task is a key head of a segment and a chunk of the rows that read it. Tasks come segment by segment,
+ * since the heads of a row share its pages of memory, and the chunks of a key head one after another, so that
+ * a thread finds the keys where its last task has left them.
  */
 #include "math/attention_blocks.h"
 #include "math/attention_decode.h"
@@ -17,7 +18,7 @@ enum { CHUNK_ROWS = 10 * PT_BLOCK_QUERIES };
 
 struct task {
     const struct pt_segment *segment;
-    size_t first, n; /* rows */
+    size_t kv_head, first, n; /* rows */
 };
 
 struct call {
@@ -59,13 +60,14 @@ static void run_block(const struct call *call, struct near *near, const struct p
     }
 }
 
-static void run_task(const struct call *call, struct near *near, const struct task *task, size_t kv_head)
+static void run_task(const struct call *call, struct near *near, const struct task *task)
 {
     const size_t end = task->first + task->n;
     for (size_t i = task->first; i < end; i += PT_BLOCK_QUERIES) {
-        struct pt_query_block block = pt_query_block_at(
-            &call->room, task->segment, kv_head, i, end - i < PT_BLOCK_QUERIES ? end - i : PT_BLOCK_QUERIES);
-        pt_bring_keys(&call->room, &near->keys, task->segment, kv_head, block.end);
+        struct pt_query_block block =
+            pt_query_block_at(&call->room, task->segment, task->kv_head, i,
+                              end - i < PT_BLOCK_QUERIES ? end - i : PT_BLOCK_QUERIES);
+        pt_bring_keys(&call->room, &near->keys, task->segment, task->kv_head, block.end);
         run_block(call, near, &block);
     }
 }
@@ -79,9 +81,11 @@ static size_t cut(const struct call *call, const struct pt_segment *segments, si
         size_t rows = segments[s].n_queries * call->room.group;
         if (pt_attention_is_decoding(call->room.shape, &segments[s]))
             continue;
-        for (size_t i = 0; i < rows; i += CHUNK_ROWS, n++)
-            if (tasks)
-                tasks[n] = (struct task){&segments[s], i, rows - i < CHUNK_ROWS ? rows - i : CHUNK_ROWS};
+        for (size_t h = 0; h < call->room.shape->n_kv_heads; h++)
+            for (size_t i = 0; i < rows; i += CHUNK_ROWS, n++)
+                if (tasks)
+                    tasks[n] =
+                        (struct task){&segments[s], h, i, rows - i < CHUNK_ROWS ? rows - i : CHUNK_ROWS};
     }
     return n;
 }
@@ -108,10 +112,9 @@ static int run(const struct call *call, size_t n_keys, struct pt_error *err)
 #pragma omp parallel
     {
         struct near near = place(call, scratch + (size_t)omp_get_thread_num() * each, n_keys);
-#pragma omp for schedule(dynamic) collapse(2)
-        for (size_t h = 0; h < room->shape->n_kv_heads; h++)
-            for (size_t t = 0; t < call->n_tasks; t++)
-                run_task(call, &near, &call->tasks[t], h);
+#pragma omp for schedule(dynamic)
+        for (size_t t = 0; t < call->n_tasks; t++)
+            run_task(call, &near, &call->tasks[t]);
     }
     free(scratch);
     return PT_OK;

@@ -71,71 +71,105 @@ static void score_gradients(size_t n, float scale, const float *slopes, const fl
     }
 }
 
-enum { DECODED_KEYS = 4 }; /* rows of keys or values that are read side by side */
+/* Rows of keys or values that are read side by side, and how many rows ahead they are asked for: where
+ * several query heads pass over a row, the CPU looks not far enough ahead by itself. */
+enum { DECODED_KEYS = 4, KEYS_AHEAD = 32, MANY_HEADS = 4 };
+
+PT_INLINE void fetch_ahead(size_t keys, size_t dim, const float *rows, size_t stride)
+{
+    for (size_t r = KEYS_AHEAD; r < KEYS_AHEAD + keys; r++)
+        for (size_t j = 0; j < dim; j += 16) /* a line of cache */
+            __builtin_prefetch(rows + r * stride + j);
+}
 
 /* One query head with `keys` rows of keys, `stride` apart. */
 PT_INLINE void score_keys(size_t keys, size_t dim, const float *q, const float *k, size_t stride,
                           float *scores)
 {
+    const size_t whole = dim / LANES * LANES;
     vfloat sums[DECODED_KEYS] = {0};
-    PT_EACH_VECTOR(j, part, dim)
-    {
-        vfloat left = load_some(q + j, part);
+    for (size_t j = 0; j < whole; j += LANES)
 #pragma GCC unroll 4
         for (size_t r = 0; r < keys; r++)
-            sums[r] += left * load_some(k + r * stride + j, part);
-    }
+            sums[r] += v_load(q + j) * v_load(k + r * stride + j);
+    if (whole < dim)
 #pragma GCC unroll 4
-    for (size_t r = 0; r < keys; r++)
-        scores[r] = v_sum(sums[r]);
+        for (size_t r = 0; r < keys; r++)
+            sums[r] += v_load_part(q + whole, dim - whole) * v_load_part(k + r * stride + whole, dim - whole);
+    vfloat4 four = v_sum_four(sums);
+    memcpy(scores, &four, keys * sizeof *scores);
+}
+
+/* All query heads with `keys` rows of keys. */
+PT_INLINE void score_heads(const struct pt_attention_shape *shape, size_t keys, const float *q,
+                           size_t head_stride, const float *k, const struct pt_heads *heads, float *scores,
+                           size_t score_stride)
+{
+    const size_t group = shape->n_heads / shape->n_kv_heads;
+    for (size_t h = 0; h < shape->n_kv_heads; h++, k += heads->head_stride) {
+        if (group >= MANY_HEADS)
+            fetch_ahead(keys, shape->head_dim, k, heads->row_stride);
+        for (size_t g = 0; g < group; g++, q += head_stride, scores += score_stride)
+            score_keys(keys, shape->head_dim, q, k, heads->row_stride, scores);
+    }
 }
 
 static void key_scores(const struct pt_attention_shape *shape, size_t n_keys, const float *q,
                        size_t head_stride, struct pt_heads k, float *scores, size_t score_stride)
 {
-    const size_t group = shape->n_heads / shape->n_kv_heads, dim = shape->head_dim;
-    for (size_t key = 0, n; key < n_keys; key += n) {
-        n = n_keys - key < DECODED_KEYS ? 1 : DECODED_KEYS;
-        for (size_t head = 0; head < shape->n_heads; head++) {
-            const float *rows = pt_head(&k, key, head / group), *query = q + head * head_stride;
-            float *to = scores + head * score_stride + key;
-            if (n == DECODED_KEYS)
-                score_keys(DECODED_KEYS, dim, query, rows, k.row_stride, to);
-            else
-                score_keys(1, dim, query, rows, k.row_stride, to);
-        }
-    }
+    size_t key = 0;
+    for (; key + DECODED_KEYS <= n_keys; key += DECODED_KEYS)
+        score_heads(shape, DECODED_KEYS, q, head_stride, pt_head(&k, key, 0), &k, scores + key, score_stride);
+    for (; key < n_keys; key++)
+        score_heads(shape, 1, q, head_stride, pt_head(&k, key, 0), &k, scores + key, score_stride);
 }
 
 /* out += `keys` rows of values, each times its weight. */
 PT_INLINE void add_values(size_t keys, size_t dim, const float *weights, const float *v, size_t stride,
                           float *out)
 {
-    PT_EACH_VECTOR(j, part, dim)
-    {
-        vfloat sum = load_some(out + j, part);
+    const size_t whole = dim / LANES * LANES;
+    vfloat weight[DECODED_KEYS];
+#pragma GCC unroll 4
+    for (size_t r = 0; r < keys; r++)
+        weight[r] = v_set(weights[r]);
+    for (size_t j = 0; j < whole; j += LANES) {
+        vfloat sum = v_load(out + j);
 #pragma GCC unroll 4
         for (size_t r = 0; r < keys; r++)
-            sum += load_some(v + r * stride + j, part) * weights[r];
-        store_some(out + j, sum, part);
+            sum += v_load(v + r * stride + j) * weight[r];
+        v_store(out + j, sum);
+    }
+    if (whole < dim) {
+        vfloat sum = v_load_part(out + whole, dim - whole);
+#pragma GCC unroll 4
+        for (size_t r = 0; r < keys; r++)
+            sum += v_load_part(v + r * stride + whole, dim - whole) * weight[r];
+        v_store_part(out + whole, sum, dim - whole);
+    }
+}
+
+/* The same for all query heads. */
+PT_INLINE void add_head_values(const struct pt_attention_shape *shape, size_t keys, const float *weights,
+                               size_t weight_stride, const float *v, const struct pt_heads *heads, float *out)
+{
+    const size_t group = shape->n_heads / shape->n_kv_heads;
+    for (size_t h = 0; h < shape->n_kv_heads; h++, v += heads->head_stride) {
+        if (group >= MANY_HEADS)
+            fetch_ahead(keys, shape->head_dim, v, heads->row_stride);
+        for (size_t g = 0; g < group; g++, weights += weight_stride, out += shape->head_dim)
+            add_values(keys, shape->head_dim, weights, v, heads->row_stride, out);
     }
 }
 
 static void value_sums(const struct pt_attention_shape *shape, size_t n_keys, const float *weights,
                        size_t weight_stride, struct pt_heads v, float *out)
 {
-    const size_t group = shape->n_heads / shape->n_kv_heads, dim = shape->head_dim;
-    for (size_t key = 0, n; key < n_keys; key += n) {
-        n = n_keys - key < DECODED_KEYS ? 1 : DECODED_KEYS;
-        for (size_t head = 0; head < shape->n_heads; head++) {
-            const float *rows = pt_head(&v, key, head / group),
-                        *of_head = weights + head * weight_stride + key;
-            if (n == DECODED_KEYS)
-                add_values(DECODED_KEYS, dim, of_head, rows, v.row_stride, out + head * dim);
-            else
-                add_values(1, dim, of_head, rows, v.row_stride, out + head * dim);
-        }
-    }
+    size_t key = 0;
+    for (; key + DECODED_KEYS <= n_keys; key += DECODED_KEYS)
+        add_head_values(shape, DECODED_KEYS, weights + key, weight_stride, pt_head(&v, key, 0), &v, out);
+    for (; key < n_keys; key++)
+        add_head_values(shape, 1, weights + key, weight_stride, pt_head(&v, key, 0), &v, out);
 }
 
 #endif

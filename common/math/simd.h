@@ -163,6 +163,30 @@ PT_INLINE float v_sum(vfloat v)
     return (four[0] + four[2]) + (four[1] + four[3]);
 }
 
+/* The sums of four vectors. */
+PT_INLINE vfloat4 v_sum_four(const vfloat v[4])
+{
+#if defined __AVX512F__
+    __m512 a = (__m512)v[0], b = (__m512)v[1], c = (__m512)v[2], d = (__m512)v[3];
+    vfloat ab = (vfloat)_mm512_unpacklo_ps(a, b) + (vfloat)_mm512_unpackhi_ps(a, b);
+    vfloat cd = (vfloat)_mm512_unpacklo_ps(c, d) + (vfloat)_mm512_unpackhi_ps(c, d);
+    vfloat all = (vfloat)_mm512_shuffle_ps((__m512)ab, (__m512)cd, 0x44) +
+                 (vfloat)_mm512_shuffle_ps((__m512)ab, (__m512)cd, 0xee);
+    vfloat8 eight =
+        (vfloat8)_mm512_castps512_ps256((__m512)all) + (vfloat8)_mm512_extractf32x8_ps((__m512)all, 1);
+    return (vfloat4)_mm256_castps256_ps128((__m256)eight) + (vfloat4)_mm256_extractf128_ps((__m256)eight, 1);
+#elif defined __AVX2__
+    __m256 a = (__m256)v[0], b = (__m256)v[1], c = (__m256)v[2], d = (__m256)v[3];
+    vfloat ab = (vfloat)_mm256_unpacklo_ps(a, b) + (vfloat)_mm256_unpackhi_ps(a, b);
+    vfloat cd = (vfloat)_mm256_unpacklo_ps(c, d) + (vfloat)_mm256_unpackhi_ps(c, d);
+    vfloat all = (vfloat)_mm256_shuffle_ps((__m256)ab, (__m256)cd, 0x44) +
+                 (vfloat)_mm256_shuffle_ps((__m256)ab, (__m256)cd, 0xee);
+    return (vfloat4)_mm256_castps256_ps128((__m256)all) + (vfloat4)_mm256_extractf128_ps((__m256)all, 1);
+#else
+    return (vfloat4){v_sum(v[0]), v_sum(v[1]), v_sum(v[2]), v_sum(v[3])};
+#endif
+}
+
 /* The largest of all lanes; any of them where one is not a number. */
 PT_INLINE float v_largest(vfloat v)
 {
