@@ -351,7 +351,7 @@ static void rows_do_not_depend_on_their_number(void **state)
         struct pt_math *math = open_or_skip(in_place[i], PT_BF16);
         if (!math)
             continue;
-        struct product_case c = new_case(math, s, PT_BF16);
+        struct product_case c = new_case(math, s, PT_BF16, false);
         const size_t ldx = s.n_in + X_PAD, ldy = s.n_out + DY_PAD;
         float *alone = new_values(s.n_out, 1.0f, 9);
         pt_product_forward(math, s.m, c.x, ldx, &c.w, c.bias, c.y, ldy);
