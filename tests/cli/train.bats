@@ -2,26 +2,10 @@
 # pt-train: the Trainer's curve through the whole pipeline, equal bytes however it is run, stopping and going on, refusals.
 
 load ../lib/helpers
+load ../lib/reference
 
 REFERENCE=tests/data/reference/bloom
 MODEL=$REFERENCE/model
-
-# trainer_prompt FOLDER: the prompt that the Trainer started from, cut out of the reference numbers.
-trainer_prompt() {
-    local file=$1/cases.safetensors n header begin end shape new
-    n=$(od -An -tu8 -N8 "$file" | tr -d ' ')
-    header=$(tail -c +9 "$file" | head -c "$n")
-    read -r begin end shape < <(jq -r '."train.init" | "\(.data_offsets[0]) \(.data_offsets[1]) \(.shape | tojson)"' <<<"$header")
-    new="{\"prompt_embeddings\":{\"dtype\":\"F32\",\"shape\":$shape,\"data_offsets\":[0,$((end - begin))]}}"
-    while [ $((${#new} % 8)) -ne 0 ]; do new+=' '; done
-    printf "\\x$(printf %02x ${#new})\0\0\0\0\0\0\0%s" "$new"
-    tail -c +$((9 + n + begin)) "$file" | head -c $((end - begin))
-}
-
-# trainer_updates FOLDER: the updates of the Trainer's run.
-trainer_updates() {
-    pt-tokenize -m "$1/model" "$1/train.json" | pt-pack --batch-size 2 --gradient-accumulation 3 --max-steps 30
-}
 
 setup_file() {
     cd "$BATS_TEST_DIRNAME/../.." || return 1
