@@ -1,0 +1,293 @@
+/*
+ * Every family's folder: counts, spellings of tensor names, and configurations that differ from it in one
+ * field.
+ */
+#include "model_folder.h"
+#include "reference.h"
+
+#include "fmt/json.h"
+
+/* As transformers counts them: sum(p.numel() for p in model.parameters()). */
+static const struct {
+    const char *folder;
+    uint64_t parameters;
+} counted[] = {
+    {"bloom-6heads", 322368}, {"bloom", 215744},         {"falcon-alibi", 137952}, {"falcon-new", 140160},
+    {"falcon", 139776},       {"falcon2", 100736},       {"gemma", 121280},        {"gemma2", 121664},
+    {"gemma3", 121808},       {"gpt2", 232000},          {"gpt_neox-fast", 79296}, {"gpt_neox-seq", 206400},
+    {"gpt_neox", 244000},     {"llama-dynamic", 113088}, {"llama-linear", 113088}, {"llama-yarn", 113088},
+    {"llama", 223680},        {"llama3", 158144},        {"mistral", 223680},      {"opt-postnorm", 157248},
+    {"opt", 194976},          {"phi3-partial", 102848},  {"phi3", 113088},         {"qwen2-window", 113472},
+    {"qwen2", 158528},        {"qwen3", 176720},         {"starcoder2", 85920},
+};
+
+static const char *reference_file(const char *folder, const char *name)
+{
+    static char path[128];
+    snprintf(path, sizeof path, REFERENCE "%s/model/%s", folder, name);
+    return path;
+}
+
+static struct pt_model *open_model(const char *path)
+{
+    struct pt_error err = {0};
+    struct pt_model *model;
+    if (pt_model_open(&model, path, &err))
+        fail_msg("%s", err.message);
+    return model;
+}
+
+static void parameters_are_counted_as_transformers_counts_them(void **state)
+{
+    (void)state;
+    assert_int_equal(N_OF(counted), N_OF(reference_folders));
+    for (size_t i = 0; i < N_OF(counted); i++) {
+        struct pt_model *model = open_model(reference_file(counted[i].folder, ""));
+        assert_int_equal(pt_model_parameters(model), counted[i].parameters);
+        pt_model_close(model);
+    }
+}
+
+/* The folder's tensors with the family's canonical prefix replaced, and its buffers added. */
+static void write_renamed(const struct folder *to, const char *from, const struct pt_family *family,
+                          const char *prefix, bool buffers)
+{
+    static const uint8_t mask[16];
+    struct pt_error err = {0};
+    struct pt_tensors source, renamed = {0};
+    size_t cut = strlen(family->prefixes[0]);
+    char name[256];
+    assert_int_equal(pt_safetensors_open(&source, reference_file(from, "model.safetensors"), &err), 0);
+    for (size_t i = 0; i < source.n; i++) {
+        const struct pt_tensor *t = &source.tensors[i];
+        bool has = !strncmp(t->name, family->prefixes[0], cut);
+        snprintf(name, sizeof name, "%s%s", has ? prefix : "", has ? t->name + cut : t->name);
+        assert_int_equal(pt_tensors_add(&renamed, name, t->dtype, t->rank, t->shape, t->data, &err), 0);
+    }
+    for (size_t b = 0; buffers && b < N_OF(family->buffers) && family->buffers[b]; b++) {
+        const char *place = strstr(family->buffers[b], "%u");
+        snprintf(name, sizeof name, "%s%.*s%s%s", prefix, place ? (int)(place - family->buffers[b]) : 99,
+                 family->buffers[b], place ? "1" : "", place ? place + 2 : "");
+        assert_int_equal(pt_tensors_add(&renamed, name, PT_BOOL, 2, (uint64_t[]){4, 4}, mask, &err), 0);
+    }
+    folder_write_tensors(to, "model.safetensors", &renamed);
+    folder_copy(to, reference_file(from, "config.json"), "config.json");
+    pt_tensors_free(&source);
+    pt_tensors_free(&renamed);
+}
+
+static void every_spelling_of_names_is_the_same_model(void **state)
+{
+    (void)state;
+    for (size_t f = 0; f < N_OF(reference_folders); f++) {
+        struct pt_model *model = open_model(reference_file(reference_folders[f], ""));
+        const struct pt_family *family = pt_model_config(model)->family;
+        const char *prefixes[] = {"", family->prefixes[0], family->prefixes[1]};
+        for (size_t p = 0; p < N_OF(prefixes) && prefixes[p]; p++) {
+            struct folder folder;
+            folder_make(&folder);
+            write_renamed(&folder, reference_folders[f], family, prefixes[p], p > 0);
+            struct pt_model *renamed = open_model(folder.path);
+            assert_string_equal(pt_model_fingerprint(renamed).text, pt_model_fingerprint(model).text);
+            pt_model_close(renamed);
+            folder_remove(&folder);
+        }
+        pt_model_close(model);
+    }
+}
+
+/* The folder's configuration with one field set to a JSON text, or, where the text is NULL, without it. */
+static enum pt_status parse_changed(const char *folder, const char *key, const char *value,
+                                    struct pt_config *config, struct pt_error *err)
+{
+    json_t *object, *field = NULL;
+    *err = (struct pt_error){0};
+    assert_int_equal(pt_json_load(&object, reference_file(folder, "config.json"), err), 0);
+    if (value) {
+        assert_int_equal(pt_json_parse(&field, value, strlen(value), key, err), 0);
+        assert_int_equal(json_object_set_new(object, key, field), 0);
+    } else {
+        assert_int_equal(json_object_del(object, key), 0);
+    }
+    int status = pt_config_parse(config, object, "config.json", err);
+    json_decref(object);
+    assert_int_equal(status, err->status);
+    return err->status;
+}
+
+static void one_field_that_changes_the_numbers_is_refused_by_name(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *key, *value;
+    } changes[] = {
+        {"num_experts", "8"},
+        {"router_aux_loss_coef", "0.01"},
+        {"quantization_config", "{\"bits\": 4}"},
+        {"auto_map", "{\"AutoModelForCausalLM\": \"modeling_x.X\"}"},
+        {"is_encoder_decoder", "true"},
+        {"add_cross_attention", "true"},
+        {"a_field_of_tomorrow", "1"},
+        {"logit_scale", "0.0625"},
+        {"embedding_multiplier", "12.0"},
+        {"clip_qkv", "8.0"},
+        {"model_type", "\"mixtral\""},
+        {"architectures", "[\"OtherForCausalLM\"]"},
+    };
+    struct pt_config config;
+    struct pt_error err;
+    for (size_t f = 0; f < N_OF(reference_folders); f++)
+        for (size_t c = 0; c < N_OF(changes); c++) {
+            assert_int_equal(
+                parse_changed(reference_folders[f], changes[c].key, changes[c].value, &config, &err),
+                PT_MISMATCH);
+            if (!strstr(err.message, changes[c].key) && !strstr(err.message, "mixtral") &&
+                !strstr(err.message, "OtherForCausalLM"))
+                fail_msg("\"%s\" does not name %s", err.message, changes[c].key);
+        }
+}
+
+static void fields_of_a_family_are_refused_where_no_numbers_were_compared(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *folder, *key, *value;
+        enum pt_status status;
+    } changes[] = {
+        {"llama", "hidden_act", "\"gelu\"", PT_MISMATCH},
+        {"llama", "attention_bias", "true", PT_MISMATCH},
+        {"llama", "mlp_bias", "true", PT_MISMATCH},
+        {"llama", "rope_scaling", "{\"type\": \"longrope\", \"factor\": 2.0}", PT_MISMATCH},
+        {"llama", "rope_scaling", "{\"type\": \"linear\", \"factor\": 2.0, \"mrope_section\": [1]}",
+         PT_MISMATCH},
+        {"llama", "rope_scaling", "{\"type\": \"linear\"}", PT_BAD_INPUT},
+        {"llama", "rope_scaling", "{\"type\": \"linear\", \"factor\": -2.0}", PT_BAD_INPUT},
+        {"llama", "rope_scaling", "[]", PT_BAD_INPUT},
+        {"llama", "num_key_value_heads", "3", PT_BAD_INPUT},
+        {"llama", "num_hidden_layers", "1025", PT_BAD_INPUT},
+        {"llama", "intermediate_size", "null", PT_BAD_INPUT},
+        {"mistral", "sliding_window", "\"wide\"", PT_BAD_INPUT},
+        {"qwen2", "hidden_act", "\"relu\"", PT_MISMATCH},
+        {"qwen2", "layer_types", "[\"full_attention\"]", PT_BAD_INPUT},
+        {"qwen2", "layer_types", "[\"full_attention\", \"full_attention\", \"linear_attention\"]",
+         PT_MISMATCH},
+        {"qwen2", "layer_types", "[\"full_attention\", \"full_attention\", \"sliding_attention\"]",
+         PT_BAD_INPUT},
+        {"qwen3", "attention_bias", "true", PT_MISMATCH},
+        {"gpt2", "activation_function", "\"relu\"", PT_MISMATCH},
+        {"gpt2", "scale_attn_weights", "false", PT_MISMATCH},
+        {"gpt2", "scale_attn_by_inverse_layer_idx", "true", PT_MISMATCH},
+        {"gpt_neox", "hidden_act", "\"relu\"", PT_MISMATCH},
+        {"gpt_neox", "attention_bias", "false", PT_MISMATCH},
+        {"gpt_neox", "rope_scaling", "{\"type\": \"linear\", \"factor\": 2.0}", PT_MISMATCH},
+        {"opt", "activation_function", "\"gelu\"", PT_MISMATCH},
+        {"opt", "word_embed_proj_dim", "32", PT_MISMATCH},
+        {"opt", "_remove_final_layer_norm", "true", PT_MISMATCH},
+        {"opt", "enable_bias", "false", PT_MISMATCH},
+        {"opt", "layer_norm_elementwise_affine", "false", PT_MISMATCH},
+        {"phi3", "rope_scaling", "{\"type\": \"longrope\", \"short_factor\": [1], \"long_factor\": [1]}",
+         PT_MISMATCH},
+        {"phi3", "rope_scaling", "{\"type\": \"yarn\", \"factor\": 2.0}", PT_MISMATCH},
+        {"gemma", "hidden_activation", "\"relu\"", PT_MISMATCH},
+        {"gemma2", "use_bidirectional_attention", "true", PT_MISMATCH},
+        {"gemma3", "final_logit_softcapping", "30.0", PT_MISMATCH},
+        {"falcon", "multi_query", "false", PT_MISMATCH},
+        {"falcon", "bias", "true", PT_MISMATCH},
+        {"falcon", "alibi", "true", PT_MISMATCH},
+        {"falcon-new", "num_ln_in_parallel_attn", "3", PT_MISMATCH},
+        {"falcon-alibi", "parallel_attn", "true", PT_MISMATCH},
+        {"starcoder2", "use_bias", "false", PT_MISMATCH},
+        {"starcoder2", "norm_type", "\"rms_norm\"", PT_MISMATCH},
+    };
+    struct pt_config config;
+    struct pt_error err;
+    for (size_t c = 0; c < N_OF(changes); c++)
+        if (parse_changed(changes[c].folder, changes[c].key, changes[c].value, &config, &err) !=
+            changes[c].status)
+            fail_msg("%s with \"%s\": %s: %d, %s", changes[c].folder, changes[c].key, changes[c].value,
+                     err.status, err.message);
+}
+
+static void drop_outs_and_settings_of_generation_are_no_reason_to_refuse(void **state)
+{
+    (void)state;
+    struct pt_config config;
+    struct pt_error err;
+    assert_int_equal(parse_changed("gpt2", "attn_pdrop", "0.1", &config, &err), PT_OK);
+    assert_int_equal(parse_changed("opt", "dropout", "0.1", &config, &err), PT_OK);
+    assert_int_equal(parse_changed("opt", "layerdrop", "0.1", &config, &err), PT_OK);
+    assert_int_equal(parse_changed("llama", "attention_dropout", "0.1", &config, &err), PT_OK);
+    assert_int_equal(parse_changed("llama", "temperature", "0.7", &config, &err), PT_OK);
+    assert_int_equal(parse_changed("llama", "a_field_of_tomorrow", "null", &config, &err), PT_OK);
+}
+
+/* transformers 4 wrote the same things elsewhere. */
+static void old_spellings_of_fields_mean_the_same(void **state)
+{
+    (void)state;
+    struct pt_config config;
+    struct pt_error err;
+    assert_int_equal(parse_changed("llama", "rope_parameters", "null", &config, &err), PT_OK);
+    assert_true(config.rope.theta == 10000 && config.rope.kind == PT_ROPE_DEFAULT);
+    assert_int_equal(parse_changed("llama", "rope_theta", "500000", &config, &err), PT_OK);
+    assert_true(config.rope.theta == 10000); /* rope_parameters is the newer */
+    assert_int_equal(
+        parse_changed("llama", "rope_scaling", "{\"type\": \"linear\", \"factor\": 4}", &config, &err),
+        PT_OK);
+    assert_true(config.rope.kind == PT_ROPE_LINEAR && config.rope.factor == 4 &&
+                config.local_rope.factor == 4);
+    assert_int_equal(parse_changed("mistral", "sliding_window", "null", &config, &err), PT_OK);
+    assert_false(config.local[0]);
+    assert_int_equal(parse_changed("mistral", "sliding_window", NULL, &config, &err), PT_OK);
+    assert_true(config.window == 4096 && config.local[2]);
+    assert_int_equal(parse_changed("qwen2-window", "layer_types", NULL, &config, &err), PT_OK);
+    assert_true(!config.local[0] && config.local[1] && config.local[2]);
+    assert_int_equal(parse_changed("gemma2", "layer_types", NULL, &config, &err), PT_OK);
+    assert_true(config.local[0] && !config.local[1] && config.local[2]);
+    assert_int_equal(parse_changed("gemma3", "rope_parameters", NULL, &config, &err), PT_OK);
+    assert_true(config.rope.theta == 1000000 && config.local_rope.theta == 10000);
+    assert_int_equal(parse_changed("gpt_neox", "rope_parameters", NULL, &config, &err), PT_OK);
+    assert_true(config.rope.fraction == 0.25);
+    assert_int_equal(parse_changed("gpt_neox", "rotary_pct", "1.0", &config, &err), PT_OK);
+    assert_true(config.rope.fraction == 0.25);
+    assert_int_equal(parse_changed("gemma", "hidden_act", "\"gelu\"", &config, &err), PT_OK);
+    assert_int_equal(config.activation, PT_GELU_TANH);
+}
+
+/* Where positions end, so do sequences: rows in front count. */
+static void sequences_beyond_the_positions_are_refused(void **state)
+{
+    (void)state;
+    static const char *const bounded[] = {"gpt2", "opt", "llama-dynamic"};
+    for (size_t f = 0; f < N_OF(bounded); f++) {
+        struct reference r;
+        struct pt_error err = {0};
+        open_reference(&r, bounded[f], "f32");
+        struct pt_plugs plugs = {.rows = {N_VIRTUAL, case_tensor(&r, "prompt", -1)->data, NULL}};
+        struct pt_engine *engine = open_engine(&r, &plugs, 0);
+        uint32_t words[252];
+        float *logits = malloc(N_OF(words) * r.vocab * sizeof *logits);
+        for (size_t i = 0; i < N_OF(words); i++)
+            words[i] = (uint32_t)(4 + i % 100);
+        assert_int_equal(pt_engine_logits(engine, words, 251, logits, &err), PT_OK);
+        assert_int_equal(pt_engine_logits(engine, words, 252, logits, &err), PT_MISMATCH);
+        assert_non_null(strstr(err.message, "256"));
+        free(logits);
+        pt_engine_close(engine);
+        close_reference(&r);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(parameters_are_counted_as_transformers_counts_them),
+        cmocka_unit_test(every_spelling_of_names_is_the_same_model),
+        cmocka_unit_test(one_field_that_changes_the_numbers_is_refused_by_name),
+        cmocka_unit_test(fields_of_a_family_are_refused_where_no_numbers_were_compared),
+        cmocka_unit_test(drop_outs_and_settings_of_generation_are_no_reason_to_refuse),
+        cmocka_unit_test(old_spellings_of_fields_mean_the_same),
+        cmocka_unit_test(sequences_beyond_the_positions_are_refused),
+    };
+    return cmocka_run_group_tests(tests, use_one_thread, NULL);
+}
