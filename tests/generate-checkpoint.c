@@ -1,11 +1,13 @@
 /*
- * Writes a BLOOM with random weights as a model folder: for measuring, and for tests at real size.
+ * Writes a model with random weights as a folder: for measuring, and for tests at real size.
  *
  *     generate-checkpoint [--layers 24] [--hidden 2048] [--heads 16] [--vocab 46145] [--dtype f32|f16|bf16]
  * [--seed 1] FOLDER
+ *     generate-checkpoint --config CONFIG.JSON [--dtype f32|f16|bf16] [--seed 1] FOLDER
  *
- * The default shape is bloom-1b4-zh's. All matrices are windows of one table of normal numbers, each at a
- * place of its own, so that the largest takes as long as all of them.
+ * It is a BLOOM, by default of bloom-1b4-zh's shape, or whatever family and shape the configuration says. All
+ * matrices are windows of one table of normal numbers, each at a place of its own, so that the largest takes
+ * as long as all of them.
  */
 #include "base/memory.h"
 #include "base/number.h"
@@ -28,6 +30,7 @@ static const float DEVIATION = 0.02f;
 struct settings {
     uint64_t layers, hidden, heads, vocab, seed;
     enum pt_dtype dtype;
+    const char *config; /* a file, or NULL: a BLOOM of these sizes */
     const char *folder;
 };
 
@@ -61,16 +64,35 @@ static void *random_elements(struct pt_rng *rng, enum pt_dtype dtype, size_t n, 
     return elements;
 }
 
-static int make_table(struct table *table, const struct settings *settings, struct pt_error *err)
+static uint64_t largest_tensor(const struct pt_config *config)
+{
+    uint64_t largest = 0;
+    for (enum pt_role role = 0; role < PT_ROLES; role++) {
+        uint64_t shape[2];
+        unsigned rank = pt_role_shape(config, role, shape);
+        uint64_t n = rank == 2 ? shape[0] * shape[1] : rank ? shape[0] : 0;
+        largest = n > largest ? n : largest;
+    }
+    return largest;
+}
+
+static int make_table(struct table *table, const struct settings *settings, const struct pt_config *config,
+                      struct pt_error *err)
 {
     pt_rng_seed(&table->rng, settings->seed);
-    uint64_t rows = settings->vocab > 4 * settings->hidden ? settings->vocab : 4 * settings->hidden;
     table->around_zero =
-        random_elements(&table->rng, settings->dtype, rows * settings->hidden + PLACES, 0, err);
+        random_elements(&table->rng, settings->dtype, largest_tensor(config) + PLACES, 0, err);
     if (table->around_zero)
-        table->around_one =
-            random_elements(&table->rng, settings->dtype, 4 * settings->hidden + PLACES, 1, err);
+        table->around_one = random_elements(&table->rng, settings->dtype,
+                                            config->hidden_size + config->head_dim + PLACES, 1, err);
     return (int)err->status;
+}
+
+/* A vector that is no bias. */
+static bool is_norm_weight(const struct pt_config *config, enum pt_role role)
+{
+    const char *name = config->family->names[role], *end = strrchr(name, '.');
+    return pt_role_is_vector(role) && end && !strcmp(end, ".weight") && !config->family->norm_adds_one;
 }
 
 static int add_tensor(struct pt_tensors *set, struct table *table, const struct pt_config *config,
@@ -79,15 +101,13 @@ static int add_tensor(struct pt_tensors *set, struct table *table, const struct 
     char name[128];
     uint64_t shape[2];
     unsigned rank = pt_role_shape(config, role, shape);
-    const char *pattern = config->family->names[role], *place = strstr(pattern, "%u");
+    const char *pattern = config->family->names[role], *place = strstr(pattern, "%u"),
+               *prefix = role == PT_HEAD ? "" : config->family->prefixes[0];
     if (place)
-        snprintf(name, sizeof name, "%s%.*s%u%s", config->family->prefixes[0], (int)(place - pattern),
-                 pattern, layer, place + 2);
+        snprintf(name, sizeof name, "%s%.*s%u%s", prefix, (int)(place - pattern), pattern, layer, place + 2);
     else
-        snprintf(name, sizeof name, "%s%s", config->family->prefixes[0], pattern);
-    bool norm_weight = role == PT_EMBEDDING_NORM_WEIGHT || role == PT_FINAL_NORM_WEIGHT ||
-                       role == PT_ATTENTION_NORM_WEIGHT || role == PT_MLP_NORM_WEIGHT;
-    const char *elements = norm_weight ? table->around_one : table->around_zero;
+        snprintf(name, sizeof name, "%s%s", prefix, pattern);
+    const char *elements = is_norm_weight(config, role) ? table->around_one : table->around_zero;
     size_t at = pt_rng_below(&table->rng, PLACES);
     return pt_tensors_add(set, name, dtype, rank, shape, elements + at * pt_dtype_bytes(dtype), err);
 }
@@ -100,10 +120,10 @@ static int write_tensors(const struct settings *settings, const struct pt_config
     struct pt_sink *sink = NULL;
     char *path = pt_new_format(err, "%s/model.safetensors", settings->folder);
     if (path)
-        (void)!make_table(&table, settings, err); /* the failure is in err */
+        (void)!make_table(&table, settings, config, err); /* the failure is in err */
     for (unsigned layer = 0; layer < config->n_layers; layer++)
         for (enum pt_role role = layer ? PT_FIRST_LAYER_ROLE : 0; !err->status && role < PT_ROLES; role++)
-            if (role != PT_HEAD && pt_config_has_role(config, role))
+            if (pt_config_has_role(config, role) && !(role == PT_HEAD && config->tied_head))
                 (void)!add_tensor(&set, &table, config, settings->dtype, layer, role, err);
     if (!err->status && !pt_sink_open(&sink, path, err)) {
         if (pt_safetensors_write(sink, &set, false, err))
@@ -132,7 +152,11 @@ static json_t *make_config(const struct settings *settings)
 static int generate(const struct settings *settings, struct pt_error *err)
 {
     struct pt_config config;
-    json_t *object = make_config(settings);
+    json_t *object = NULL;
+    if (!settings->config)
+        object = make_config(settings);
+    else if (pt_json_load(&object, settings->config, err))
+        return (int)err->status;
     char *path = pt_new_format(err, "%s/config.json", settings->folder);
     if (mkdir(settings->folder, 0777) && access(settings->folder, W_OK))
         pt_fail_errno(err, "%s", settings->folder);
@@ -155,21 +179,19 @@ static bool read_dtype(const char *text, enum pt_dtype *dtype)
 
 static bool read_options(struct settings *settings, int argc, char **argv)
 {
-    static const struct option options[] = {{"layers", 1, 0, 'l'},
-                                            {"hidden", 1, 0, 'h'},
-                                            {"heads", 1, 0, 'n'},
-                                            {"vocab", 1, 0, 'v'},
-                                            {"seed", 1, 0, 's'},
-                                            {"dtype", 1, 0, 'd'},
-                                            {0}};
+    static const struct option options[] = {
+        {"layers", 1, 0, 'l'}, {"hidden", 1, 0, 'h'}, {"heads", 1, 0, 'n'},  {"vocab", 1, 0, 'v'},
+        {"seed", 1, 0, 's'},   {"dtype", 1, 0, 'd'},  {"config", 1, 0, 'c'}, {0}};
     for (int key; (key = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         uint64_t *number = key == 'l'   ? &settings->layers
                            : key == 'h' ? &settings->hidden
                            : key == 'n' ? &settings->heads
                            : key == 'v' ? &settings->vocab
                                         : &settings->seed;
-        if (key == '?' || (key == 'd' ? !read_dtype(optarg, &settings->dtype)
-                                      : !pt_parse_u64(optarg, 1, UINT32_MAX, number)))
+        if (key == 'c')
+            settings->config = optarg;
+        else if (key == '?' || (key == 'd' ? !read_dtype(optarg, &settings->dtype)
+                                           : !pt_parse_u64(optarg, 1, UINT32_MAX, number)))
             return false;
     }
     settings->folder = argv[optind];
@@ -182,9 +204,11 @@ int main(int argc, char **argv)
         .layers = 24, .hidden = 2048, .heads = 16, .vocab = 46145, .seed = 1, .dtype = PT_F32};
     struct pt_error err = {0};
     if (!read_options(&settings, argc, argv)) {
-        fprintf(stderr, "usage: generate-checkpoint [--layers N] [--hidden N] [--heads N] [--vocab N] "
-                        "[--dtype f32|f16|bf16] "
-                        "[--seed N] FOLDER\n");
+        fprintf(
+            stderr,
+            "usage: generate-checkpoint [--config FILE] [--layers N] [--hidden N] [--heads N] [--vocab N] "
+            "[--dtype f32|f16|bf16] "
+            "[--seed N] FOLDER\n");
         return PT_USAGE;
     }
     if (generate(&settings, &err))
