@@ -27,7 +27,7 @@ static const struct pt_config_field common_fields[] = {
     PT_CONFIG_OTHER("pad_token_id", PT_CONFIG_READ),
     PT_CONFIG_ONE_OF("quantization_config", ""),
     PT_CONFIG_ONE_OF("compression_config", ""),
-    PT_CONFIG_ONE_OF("auto_map", ""),
+    PT_CONFIG_OTHER("auto_map", PT_CONFIG_READ),
     PT_CONFIG_ONE_OF("is_encoder_decoder", "false"),
     PT_CONFIG_ONE_OF("add_cross_attention", "false"),
     PT_CONFIG_ONE_OF("cross_attention_hidden_size", ""),
@@ -36,6 +36,7 @@ static const struct pt_config_field common_fields[] = {
     PT_CONFIG_OTHER("_attn_implementation_autoset", PT_CONFIG_HARMLESS),
     PT_CONFIG_OTHER("_commit_hash", PT_CONFIG_HARMLESS),
     PT_CONFIG_OTHER("_name_or_path", PT_CONFIG_HARMLESS),
+    PT_CONFIG_OTHER("_num_labels", PT_CONFIG_HARMLESS),
     PT_CONFIG_OTHER("attention_dropout", PT_CONFIG_DROPOUT),
     PT_CONFIG_OTHER("bad_words_ids", PT_CONFIG_HARMLESS),
     PT_CONFIG_OTHER("begin_suppress_tokens", PT_CONFIG_HARMLESS),
@@ -64,6 +65,7 @@ static const struct pt_config_field common_fields[] = {
     PT_CONFIG_OTHER("num_return_sequences", PT_CONFIG_HARMLESS),
     PT_CONFIG_OTHER("output_attentions", PT_CONFIG_HARMLESS),
     PT_CONFIG_OTHER("output_hidden_states", PT_CONFIG_HARMLESS),
+    PT_CONFIG_OTHER("output_past", PT_CONFIG_HARMLESS),
     PT_CONFIG_OTHER("output_scores", PT_CONFIG_HARMLESS),
     PT_CONFIG_OTHER("prefix", PT_CONFIG_HARMLESS),
     PT_CONFIG_OTHER("pretraining_tp", PT_CONFIG_HARMLESS), /* PEFT sets it to 1 */
@@ -83,6 +85,7 @@ static const struct pt_config_field common_fields[] = {
     PT_CONFIG_OTHER("top_p", PT_CONFIG_HARMLESS),
     PT_CONFIG_OTHER("torch_dtype", PT_CONFIG_HARMLESS),
     PT_CONFIG_OTHER("torchscript", PT_CONFIG_HARMLESS),
+    PT_CONFIG_OTHER("transformers.js_config", PT_CONFIG_HARMLESS),
     PT_CONFIG_OTHER("transformers_version", PT_CONFIG_HARMLESS),
     PT_CONFIG_OTHER("typical_p", PT_CONFIG_HARMLESS),
     PT_CONFIG_OTHER("unk_token_id", PT_CONFIG_HARMLESS),
@@ -234,6 +237,17 @@ static int check_sizes(const struct pt_config *config, const char *name, struct 
     return PT_OK;
 }
 
+/* The model's own code could compute anything; transformers runs it only where it is told to. */
+static int refuse_own_code(const json_t *object, const char *name, struct pt_error *err)
+{
+    const json_t *map = json_object_get(object, "auto_map");
+    if (!map || json_is_null(map))
+        return PT_OK;
+    pt_fail(err, PT_MISMATCH, "%s: \"auto_map\": code of the model's own is not supported", name);
+    return pt_error_hint(err,
+                         "without that field it is run as transformers' own code for \"model_type\" would");
+}
+
 static int require_sizes(const struct pt_config *config, const char *name, struct pt_error *err)
 {
     static const size_t sizes[] = {offsetof(struct pt_config, hidden_size),
@@ -256,7 +270,8 @@ int pt_config_parse(struct pt_config *config, const json_t *object, const char *
     if (find_family(config, object, name, err))
         return (int)err->status;
     const struct pt_family *family = config->family;
-    if (pt_config_fields_read(config, common_fields, object, name, err) ||
+    if (refuse_own_code(object, name, err) ||
+        pt_config_fields_read(config, common_fields, object, name, err) ||
         pt_config_fields_read(config, family->fields, object, name, err) ||
         refuse_unknown(config, object, name, err) || require_sizes(config, name, err) ||
         read_id(object, "bos_token_id", name, &config->bos_id, err) ||

@@ -10,6 +10,7 @@ static const struct pt_config_field fields[] = {
     PT_CONFIG_ACTIVATIONS("hidden_act", "\"silu\""),
     PT_CONFIG_ONE_OF("partial_rotary_factor", "1 1.0"),
     PT_CONFIG_ONE_OF("rope_interleaved", "false"),
+    PT_CONFIG_OTHER("is_llama_config", PT_CONFIG_HARMLESS),
     PT_CONFIG_OTHER("max_sequence_length", PT_CONFIG_HARMLESS),
     {0},
 };

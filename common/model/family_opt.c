@@ -74,6 +74,7 @@ const struct pt_family pt_family_opt = {
             [PT_MLP_DOWN_WEIGHT] = "layers.%u.fc2.weight",
             [PT_MLP_DOWN_BIAS] = "layers.%u.fc2.bias",
         },
+    .buffers = {"version"},
     .norm = PT_LAYER_NORM,
     .defaults = {.norm_epsilon = 1e-5,
                  .activation = PT_RELU,
