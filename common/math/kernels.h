@@ -29,7 +29,7 @@ struct pt_score_rule {
 typedef void pt_multiply_kernel(size_t m, size_t n, size_t n_steps, struct pt_left a, const float *b,
                                 size_t ldb, float *c, size_t ldc, bool add);
 
-/* Rows of x and of w, both along the contraction over k elements. */
+/* A product over k elements of rows of x and a matrix w as it lies in memory. */
 struct pt_dots {
     const float *x; /* words, rows ldx words apart */
     size_t ldx;
@@ -55,6 +55,10 @@ struct pt_kernels {
     /* y[i][j] = x[i] · w[j], or +=, for m <= PT_DOT_ROWS rows of x and n rows of w, each read once: over f32,
      * or over pairs of bf16, to which w is rounded on the way. */
     pt_dots_kernel *dots, *dots_pairs;
+    /* The same for rows of w that run along the n columns of y: y[i][j] = sum of x[i][p] w[p][j] over k rows
+     * p. Where `add` is set the sum goes on from y, as if those rows and the ones before had been one
+     * product. */
+    pt_dots_kernel *in_place, *in_place_pairs;
 
     /* n elements of F32, F16 or BF16 to f32. */
     void (*widen)(float *to, const void *from, enum pt_dtype dtype, size_t n);

@@ -6,6 +6,7 @@
 #include "math/kernels_attention.h"
 #include "math/kernels_dots.h"
 #include "math/kernels_elementwise.h"
+#include "math/kernels_in_place.h"
 #include "math/kernels_multiply.h"
 #include "math/kernels_norm.h"
 #include "math/kernels_words.h"
@@ -18,6 +19,8 @@ const struct pt_kernels PT_KERNELS = {
     .multiply_pairs = multiply_pairs,
     .dots = dots,
     .dots_pairs = dots_pairs,
+    .in_place = in_place,
+    .in_place_pairs = in_place_pairs,
     .widen = widen,
     .pair_row = pair_row,
     .subtract_bf16 = subtract_bf16,

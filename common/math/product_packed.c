@@ -4,6 +4,10 @@
  * the panel's part of the right-hand matrix into narrow column blocks that stay in its core's second-level
  * cache, and passes all rows over it, PT_BLOCK_ROWS at a time, while what it will take next is fetched. Each
  * element is a sum in an order that depends on nothing but k.
+ *
+ * For few rows packing would be all there is to do: then a matrix whose rows run along the columns of c is
+ * used as it lies, some steps at a time, and a block's sums go on from one to the next in scratch. No sum
+ * comes out differently.
  */
 #include "math/paths.h"
 
@@ -17,12 +21,17 @@ enum {
         32, /* rows that are packed at a time, so that their pages are not met again for every column block */
     MOST_ROWS = PT_SHARED / PT_LEFT_STRIDE,
     CACHE_LINE = 64,
+    FEW_ROWS = 32,
+    FEW_STEPS = 16, /* words; so many rows of the matrix are read side by side */
+    FEW_COLUMNS = PT_PANEL / FEW_ROWS,
+    FEW_PANELS_A_THREAD = 2,
 };
 
 struct job {
     const struct pt_math *math;
     const struct pt_product *product;
     bool pairs;
+    bool few;
     size_t panel_columns, row_piece;
     size_t block; /* elements of the contraction in a block */
     /* the block at hand */
@@ -165,6 +174,39 @@ static void multiply_panel(const struct task *task)
     }
 }
 
+/* All rows of the task, which are few, times its columns of the block. */
+static void multiply_few(const struct task *task)
+{
+    const struct job *job = task->job;
+    const struct pt_product *product = job->product;
+    const struct pt_kernels *kernels = job->math->kernels;
+    pt_dots_kernel *kernel = job->pairs ? kernels->in_place_pairs : kernels->in_place;
+    const size_t width = kernels->panel_columns, steps = FEW_STEPS * (job->pairs ? 2 : 1),
+                 row_bytes = product->ldb * (product->dtype == PT_F32 ? 4 : 2);
+    float *sums = task->panel;
+    for (size_t step = 0; step < job->n; step += steps)
+        for (size_t j = 0; j < task->n_columns; j += width) {
+            const struct pt_dots dots = {.x = job->math->shared + task->row * PT_LEFT_STRIDE +
+                                              words_of(job, step),
+                                         .ldx = PT_LEFT_STRIDE,
+                                         .w = element(product, job->p + step, task->column + j),
+                                         .w_row = row_bytes,
+                                         .dtype = product->dtype,
+                                         .k = least(job->n - step, steps),
+                                         .ahead = steps * row_bytes,
+                                         .y = sums + j,
+                                         .ldy = FEW_COLUMNS,
+                                         .add = step > 0};
+            kernel(task->n_rows, least(task->n_columns - j, width), &dots);
+        }
+    const bool add = product->add || product->bias || job->p > 0;
+    for (size_t i = 0; i < task->n_rows; i++, sums += FEW_COLUMNS) {
+        float *c = product->c + (job->first_row + task->row + i) * product->ldc + task->column;
+        for (size_t j = 0; j < task->n_columns; j++)
+            c[j] = add ? c[j] + sums[j] : sums[j];
+    }
+}
+
 /* By all threads of a region together. */
 static void run_block(const struct job *job)
 {
@@ -188,14 +230,27 @@ static void run_block(const struct job *job)
             if (!job->p)
                 pt_product_start(product, job->first_row + task.row, task.n_rows, task.column,
                                  task.n_columns);
-            pack_panel(&task);
-            multiply_panel(&task);
+            if (job->few) {
+                multiply_few(&task);
+            } else {
+                pack_panel(&task);
+                multiply_panel(&task);
+            }
         }
+}
+
+/* Columns of a panel for few rows: whole column blocks, and work for all threads. */
+static size_t few_columns(const struct pt_math *math, size_t n)
+{
+    const size_t width = math->kernels->panel_columns,
+                 share = n / (FEW_PANELS_A_THREAD * (size_t)pt_math_threads(math));
+    return least(FEW_COLUMNS, (share + width) / width * width);
 }
 
 void pt_packed_product(const struct pt_math *math, bool pairs, const struct pt_product *product)
 {
-    const size_t panel_columns = PT_PANEL_COLUMNS,
+    const bool few = product->b_is_rows && product->m <= FEW_ROWS;
+    const size_t panel_columns = few ? few_columns(math, product->n) : PT_PANEL_COLUMNS,
                  n_panels = (product->n + panel_columns - 1) / panel_columns;
     /* Few panels: rows are cut as well, so that all threads have work. It changes no sum. */
     const bool cut = n_panels < PANELS_A_THREAD * (size_t)pt_math_threads(math);
@@ -204,6 +259,7 @@ void pt_packed_product(const struct pt_math *math, bool pairs, const struct pt_p
         struct job job = {.math = math,
                           .product = product,
                           .pairs = pairs,
+                          .few = few,
                           .panel_columns = panel_columns,
                           .row_piece = cut ? ROW_PIECE : MOST_ROWS,
                           .block = PT_STEPS * (pairs ? 2 : 1),

@@ -325,7 +325,8 @@ static void same_bytes_for_any_threads(void **state)
             struct pt_math *math = open_or_skip(all_settings[i], PT_BF16);
             if (!math)
                 continue;
-            struct product_case one = new_case(math, s, PT_BF16, false), other = new_case(math, s, PT_BF16, false);
+            struct product_case one = new_case(math, s, PT_BF16, false),
+                                other = new_case(math, s, PT_BF16, false);
             run_all(&one, 1);
             for (int threads = 2; threads <= 3; threads++) {
                 run_all(&other, threads);
@@ -340,28 +341,48 @@ static void same_bytes_for_any_threads(void **state)
     pt_threads_set(0);
 }
 
-/* Where rows are many vectors wide the weight is read as it lies however many rows there are, and a row of y
- * does not depend on what other rows stand beside it: batches and slices may be cut anywhere. */
+/* Rows of a product, some of them alone. */
+static void check_rows_alone(const char *setting, bool transposed, bool forward)
+{
+    const struct shape s = {131, 170, 2300};
+    struct pt_math *math = open_or_skip(setting, PT_BF16);
+    if (!math)
+        return;
+    struct product_case c = new_case(math, s, PT_BF16, transposed);
+    const size_t ldx = s.n_in + X_PAD, ldy = s.n_out + DY_PAD;
+    float *alone = new_values(s.n_in, 1.0f, 9);
+    if (forward)
+        pt_product_forward(math, s.m, c.x, ldx, &c.w, c.bias, c.y, ldy);
+    else
+        pt_product_backward(math, s.m, c.dy, ldy, &c.w, false, c.dx, ldx);
+    for (size_t row = 0; row < s.m; row += 13) {
+        if (forward)
+            pt_product_forward(math, 1, c.x + row * ldx, ldx, &c.w, c.bias, alone, s.n_out);
+        else
+            pt_product_backward(math, 1, c.dy + row * ldy, ldy, &c.w, false, alone, s.n_in);
+        assert_memory_equal(alone, forward ? c.y + row * ldy : c.dx + row * ldx,
+                            (forward ? s.n_out : s.n_in) * sizeof *alone);
+    }
+    free(alone);
+    free_case(&c);
+    pt_math_close(math);
+}
+
+/* Where vectors are wide a row of a result does not depend on what other rows stand beside it, so that
+ * batches and slices may be cut anywhere; elsewhere that holds for matrices whose rows run along the result's
+ * columns. */
 static void rows_do_not_depend_on_their_number(void **state)
 {
     (void)state;
-    static const char *const in_place[] = {"f32:avx512", "bf16:avx512bf16"};
-    const struct shape s = {131, 70, 2300};
-    for (size_t i = 0; i < N_OF(in_place); i++) {
-        struct pt_math *math = open_or_skip(in_place[i], PT_BF16);
-        if (!math)
-            continue;
-        struct product_case c = new_case(math, s, PT_BF16, false);
-        const size_t ldx = s.n_in + X_PAD, ldy = s.n_out + DY_PAD;
-        float *alone = new_values(s.n_out, 1.0f, 9);
-        pt_product_forward(math, s.m, c.x, ldx, &c.w, c.bias, c.y, ldy);
-        for (size_t row = 0; row < s.m; row += 13) {
-            pt_product_forward(math, 1, c.x + row * ldx, ldx, &c.w, c.bias, alone, s.n_out);
-            assert_memory_equal(alone, c.y + row * ldy, s.n_out * sizeof *alone);
-        }
-        free(alone);
-        free_case(&c);
-        pt_math_close(math);
+    static const char *const wide[] = {"f32:avx512", "bf16:avx512bf16"}, *const narrow[] = {"f32:portable",
+                                                                                            "f32:avx2",
+                                                                                            "bf16:portable"};
+    for (size_t i = 0; i < N_OF(wide); i++)
+        for (int choice = 0; choice < 4; choice++)
+            check_rows_alone(wide[i], choice & 1, choice & 2);
+    for (size_t i = 0; i < N_OF(narrow); i++) {
+        check_rows_alone(narrow[i], false, false);
+        check_rows_alone(narrow[i], true, true);
     }
 }
 
