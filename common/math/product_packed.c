@@ -137,7 +137,7 @@ static void fetch_next(const struct task *task, size_t part, size_t n_parts)
     const size_t bytes = product->dtype == PT_F32 ? 4 : 2;
     size_t column = task->column + (size_t)pt_math_threads(job->math) * job->panel_columns, p = job->p;
     if (column >= product->n) {
-        column = 0;
+        column -= (product->n + job->panel_columns - 1) / job->panel_columns * job->panel_columns;
         p += job->block;
     }
     if (p >= product->k || column >= product->n)

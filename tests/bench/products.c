@@ -65,7 +65,7 @@ static double best_time(const struct bench *bench, const struct pt_math *math, b
 {
     const size_t bytes = w.n_out * w.n_in * (w.dtype == PT_F32 ? 4 : 2), n_slots = WEIGHT_BYTES / bytes;
     double best = 1e9, end = now() + seconds_a_case;
-    for (size_t i = 0; i < 4 || now() < end; i++) {
+    for (size_t i = 0; i < 8 || now() < end; i++) {
         w.data = bench->weights + i % n_slots * bytes;
         double start = now();
         if (forward)
