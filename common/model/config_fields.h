@@ -54,7 +54,7 @@ int pt_config_fields_read(struct pt_config *config, const struct pt_config_field
 /* A size that must have been read: PT_BAD_INPUT names its usual key where it is 0. */
 int pt_config_fields_require(const struct pt_config *config, const struct pt_config_field *fields,
                              size_t offset, const char *name, struct pt_error *err) PT_MUST_USE;
-/* Whether one of the tables (the second may be NULL) names the key. */
+/* Whether the table names the key. */
 bool pt_config_fields_know(const struct pt_config_field *fields, const char *key);
 
 #endif
