@@ -7,7 +7,7 @@
 #include "base/threads.h"
 #include "math/activation.h"
 
-enum { SWEEP = 200000, SHORT_SWEEP = 4001 };
+enum { SWEEP = 200000, SHORT_SWEEP = 1001 };
 
 static float sweep_x[SWEEP], sweep_y[SWEEP], sweep_dy[SWEEP];
 
@@ -31,6 +31,15 @@ static void exp_in_all_kernels(void)
         double expected = exp((double)sweep_x[i]);
         assert_near((double)sweep_y[i], expected, expected * 0x1p-22, "exp", i);
     }
+    for (int exponent = -149; exponent <= 5; exponent++)
+        for (int side = -1; side <= 1; side += 2) {
+            fill(SHORT_SWEEP, side * ldexp(1, exponent), side * ldexp(2, exponent));
+            pt_kernels()->exp_sum(SHORT_SWEEP, 0.0f, sweep_x, sweep_y);
+            for (size_t i = 0; i < SHORT_SWEEP; i++) {
+                double expected = exp((double)sweep_x[i]);
+                assert_near((double)sweep_y[i], expected, expected * 0x1p-22, "exp", i);
+            }
+        }
     float special[5] = {-INFINITY, -1000.0f, NAN, 0.0f, -0.0f}, y[5];
     float sum = pt_kernels()->exp_sum(5, 0.0f, special, y);
     assert_true(y[0] == 0.0f && y[1] == 0.0f && isnan(y[2]) && y[3] == 1.0f && y[4] == 1.0f && isnan(sum));
@@ -107,13 +116,13 @@ static struct plain plain_activation(enum pt_activation kind, double x)
 
 static const enum pt_activation kinds[] = {PT_GELU_TANH, PT_GELU, PT_SILU, PT_RELU};
 
-static void check_sweep(enum pt_activation kind)
+static void check_sweep(enum pt_activation kind, size_t n)
 {
-    for (size_t i = 0; i < SWEEP; i++)
+    for (size_t i = 0; i < n; i++)
         sweep_dy[i] = 2.0f;
-    pt_activation_forward(kind, SWEEP, sweep_x, sweep_y);
-    pt_activation_backward(kind, SWEEP, sweep_x, sweep_dy, sweep_dy);
-    for (size_t i = 0; i < SWEEP; i++) {
+    pt_activation_forward(kind, n, sweep_x, sweep_y);
+    pt_activation_backward(kind, n, sweep_x, sweep_dy, sweep_dy);
+    for (size_t i = 0; i < n; i++) {
         double x = (double)sweep_x[i], size = fabs(x) > 1 ? fabs(x) : 1;
         struct plain expected = plain_activation(kind, x);
         assert_near((double)sweep_y[i], expected.value, 3e-7 * size, "activation", i);
@@ -128,8 +137,14 @@ static void activations_in_all_kernels(void)
     for (size_t k = 0; k < N_OF(kinds); k++)
         for (size_t r = 0; r < N_OF(ranges); r++) {
             fill_sweep(ranges[r][0], ranges[r][1]);
-            check_sweep(kinds[k]);
+            check_sweep(kinds[k], SWEEP);
         }
+    for (size_t k = 0; k < N_OF(kinds); k++)
+        for (int exponent = -149; exponent <= 60; exponent++)
+            for (int side = -1; side <= 1; side += 2) {
+                fill(SHORT_SWEEP, side * ldexp(1, exponent), side * ldexp(2, exponent));
+                check_sweep(kinds[k], SHORT_SWEEP);
+            }
 }
 
 static void activations_are_accurate(void **state)
