@@ -2,8 +2,8 @@
  * Probabilities are formed again from the scores and the logs of their sums. The work is cut into units, by
  * the shapes alone and never by the number of threads: a few segments whose leading keys are the same, or a
  * part of the rows of one segment. A task is a unit and a key head. Gradients of keys that no other unit has
- * go straight to their place; the others (those in front of the last block, and all of a part's) are left in
- * a store of the unit's own, and the stores are added in order at the end.
+ * go straight to their place; the others (those in front of the last block, and all that a part sees) are
+ * left in a store of the unit's own, and the stores are added in order at the end.
  */
 #include "math/attention_blocks.h"
 
@@ -16,7 +16,7 @@
 #include <string.h>
 
 enum {
-    TASKS = 32, /* aimed at, so that all threads of a large machine have work */
+    TASKS = 16, /* aimed at, so that all threads of a large machine have work */
     LEAST_ROWS = 4 * PT_BLOCK_QUERIES
 };
 
@@ -24,7 +24,7 @@ struct unit {
     const struct pt_segment *segments;
     size_t n_segments;
     size_t first, n; /* rows of the only segment, or n = 0: all */
-    size_t n_stored; /* keys whose gradients go to the store */
+    size_t n_stored; /* so many keys, from the first on, have gradients that go to the store */
     size_t at;       /* where its part of the store begins, in keys */
 };
 
@@ -34,7 +34,7 @@ struct call {
     const float *log_sums;
     struct unit *units;
     size_t n_units, n_stored;
-    float *store; /* [n_kv_heads, n_stored, 2 (dk, dv), row_stride] */
+    float *store; /* [n_kv_heads, n_stored, 2, row_stride], zeroed; see store_at */
 };
 
 /* A thread's copies. */
@@ -92,17 +92,15 @@ static void run_block(const struct call *call, const struct near *near, const st
     }
 }
 
-/* Adds gradients of the keys first .. end of a segment, [end, row_stride] at `stride` each, to their blocks.
- */
+/* Adds gradients of the keys first .. end of a segment, [end, row_stride], to their blocks. */
 static void add_to_blocks(const struct pt_attention_room *room, const struct pt_segment *segment,
-                          size_t kv_head, size_t first, size_t end, const float *dk, const float *dv,
-                          size_t stride)
+                          size_t kv_head, size_t first, size_t end, const float *dk, const float *dv)
 {
     size_t start = 0;
     for (size_t b = 0; b < segment->n_blocks; start += segment->blocks[b++].n_rows) {
         const struct pt_key_block *block = &segment->blocks[b];
         for (size_t r = first > start ? first - start : 0; r < block->n_rows && start + r < end; r++) {
-            const size_t at = (start + r) * stride;
+            const size_t at = (start + r) * room->row_stride;
             if (block->dk.data)
                 room->kernels->add_scaled(room->shape->head_dim, 1.0f, dk + at,
                                           pt_head(&block->dk, r, kv_head));
@@ -113,53 +111,66 @@ static void add_to_blocks(const struct pt_attention_room *room, const struct pt_
     }
 }
 
-static void run_segment(const struct call *call, struct near *near, const struct unit *unit,
-                        const struct pt_segment *segment, size_t kv_head)
+/* Rows first .. end of a segment's key head; gradients of keys are added in near->dk and near->dv. */
+static void run_rows(const struct call *call, struct near *near, const struct pt_segment *segment,
+                     size_t kv_head, size_t first, size_t end)
 {
-    const struct pt_attention_room *room = &call->room;
-    const size_t n_keys = pt_segment_keys(segment), all = segment->n_queries * room->group;
-    const size_t end = unit->n ? unit->first + unit->n : all,
-                 own = (n_keys - unit->n_stored) * room->row_stride;
-    memset(near->dk + unit->n_stored * room->row_stride, 0, own * sizeof(float));
-    memset(near->dv + unit->n_stored * room->row_stride, 0, own * sizeof(float));
-    pt_bring_keys(room, &near->keys, segment, kv_head, n_keys);
-    for (size_t i = unit->first; i < end; i += PT_BLOCK_QUERIES) {
+    for (size_t i = first; i < end; i += PT_BLOCK_QUERIES) {
         struct pt_query_block block = pt_query_block_at(
-            room, segment, kv_head, i, end - i < PT_BLOCK_QUERIES ? end - i : PT_BLOCK_QUERIES);
+            &call->room, segment, kv_head, i, end - i < PT_BLOCK_QUERIES ? end - i : PT_BLOCK_QUERIES);
+        pt_bring_keys(&call->room, &near->keys, segment, kv_head, block.end);
         run_block(call, near, &block);
     }
-    add_to_blocks(room, segment, kv_head, unit->n_stored, n_keys, near->dk, near->dv, room->row_stride);
 }
 
+static void clear_rows(const struct call *call, const struct near *near, size_t first, size_t end)
+{
+    const size_t stride = call->room.row_stride, bytes = (end - first) * stride * sizeof(float);
+    memset(near->dk + first * stride, 0, bytes);
+    memset(near->dv + first * stride, 0, bytes);
+}
+
+/* Where a unit's gradients of a key head are stored: those of k, behind them those of v. */
 static float *store_at(const struct call *call, const struct unit *unit, size_t kv_head)
 {
     return call->store + (kv_head * call->n_stored + unit->at) * 2 * call->room.row_stride;
 }
 
-static void run_unit(const struct call *call, struct near *near, const struct unit *unit, size_t kv_head)
+static void run_part(const struct call *call, struct near *near, const struct unit *unit, size_t kv_head)
 {
-    const size_t stride = call->room.row_stride;
+    float *const dk = near->dk, *const dv = near->dv;
+    near->dk = store_at(call, unit, kv_head);
+    near->dv = near->dk + unit->n_stored * call->room.row_stride;
+    run_rows(call, near, unit->segments, kv_head, unit->first, unit->first + unit->n);
+    near->dk = dk;
+    near->dv = dv;
+}
+
+static void run_segments(const struct call *call, struct near *near, const struct unit *unit, size_t kv_head)
+{
+    const size_t stored = unit->n_stored * call->room.row_stride;
     float *store = store_at(call, unit, kv_head);
-    memset(near->dk, 0, unit->n_stored * stride * sizeof(float));
-    memset(near->dv, 0, unit->n_stored * stride * sizeof(float));
-    for (size_t s = 0; s < unit->n_segments; s++)
-        run_segment(call, near, unit, &unit->segments[s], kv_head);
-    for (size_t key = 0; key < unit->n_stored; key++) {
-        memcpy(store + 2 * key * stride, near->dk + key * stride, stride * sizeof(float));
-        memcpy(store + (2 * key + 1) * stride, near->dv + key * stride, stride * sizeof(float));
+    clear_rows(call, near, 0, unit->n_stored);
+    for (size_t s = 0; s < unit->n_segments; s++) {
+        const struct pt_segment *segment = &unit->segments[s];
+        const size_t n_keys = pt_segment_keys(segment);
+        clear_rows(call, near, unit->n_stored, n_keys);
+        run_rows(call, near, segment, kv_head, 0, segment->n_queries * call->room.group);
+        add_to_blocks(&call->room, segment, kv_head, unit->n_stored, n_keys, near->dk, near->dv);
     }
+    memcpy(store, near->dk, stored * sizeof *store);
+    memcpy(store + stored, near->dv, stored * sizeof *store);
 }
 
 static void add_stores(const struct call *call)
 {
-    const size_t stride = call->room.row_stride;
 #pragma omp parallel for schedule(static)
     for (size_t h = 0; h < call->room.shape->n_kv_heads; h++)
         for (size_t u = 0; u < call->n_units; u++) {
             const struct unit *unit = &call->units[u];
             const float *store = store_at(call, unit, h);
-            add_to_blocks(&call->room, unit->segments, h, 0, unit->n_stored, store, store + stride,
-                          2 * stride);
+            add_to_blocks(&call->room, unit->segments, h, 0, unit->n_stored, store,
+                          store + unit->n_stored * call->room.row_stride);
         }
 }
 
@@ -197,9 +208,11 @@ static void cut(struct call *call, const struct pt_segment *segments, size_t n_s
         n = part < rows ? 1 : alike(segment, n_segments - s < together ? n_segments - s : together);
         if (part >= rows)
             add_unit(call, (struct unit){segment, n, 0, 0, pt_leading_keys(segment), 0});
-        for (size_t i = 0; part < rows && i < rows; i += part)
-            add_unit(call, (struct unit){segment, 1, i, rows - i < part ? rows - i : part,
-                                         pt_segment_keys(segment), 0});
+        for (size_t i = 0, n_rows; part < rows && i < rows; i += n_rows) {
+            n_rows = rows - i < part ? rows - i : part;
+            struct pt_query_block all = pt_query_block_at(&call->room, segment, 0, i, n_rows);
+            add_unit(call, (struct unit){segment, 1, i, n_rows, all.end, 0});
+        }
     }
 }
 
@@ -245,8 +258,12 @@ static int run(const struct call *call, size_t n_keys, struct pt_error *err)
         place(&call->room, &near, scratch + (size_t)omp_get_thread_num() * each, n_keys);
 #pragma omp for schedule(dynamic) collapse(2)
         for (size_t u = 0; u < call->n_units; u++)
-            for (size_t h = 0; h < call->room.shape->n_kv_heads; h++)
-                run_unit(call, &near, &call->units[u], h);
+            for (size_t h = 0; h < call->room.shape->n_kv_heads; h++) {
+                if (call->units[u].n)
+                    run_part(call, &near, &call->units[u], h);
+                else
+                    run_segments(call, &near, &call->units[u], h);
+            }
     }
     add_stores(call);
     free(scratch);
