@@ -5,7 +5,6 @@
 #include "math/activation.h"
 #include "math/limits.h"
 
-
 static void work(unsigned n)
 {
     for (unsigned i = 0; i < n; i++) {
