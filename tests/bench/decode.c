@@ -11,6 +11,7 @@
 #include "base/memory.h"
 #include "base/number.h"
 #include "base/threads.h"
+#include "cli/thread_waiting.h"
 #include "model/cache.h"
 
 #include <stdio.h>
@@ -93,6 +94,7 @@ int main(int argc, char **argv)
 {
     struct pt_error err = {0};
     uint64_t n_sequences, n_tokens;
+    pt_thread_waiting_start(argv);
     if (argc != 5 || !pt_parse_u64(argv[3], 1, MOST_SEQUENCES, &n_sequences) ||
         !pt_parse_u64(argv[4], PARTS, 1 << 20, &n_tokens)) {
         fprintf(stderr, "usage: decode MODEL MATH SEQUENCES TOKENS\n");

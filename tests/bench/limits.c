@@ -9,6 +9,7 @@
 
 #include "base/number.h"
 #include "base/threads.h"
+#include "cli/thread_waiting.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -33,6 +34,7 @@ static int print_limits(const char *setting, double seconds, double *bandwidth)
 int main(int argc, char **argv)
 {
     double seconds, bandwidth = 0;
+    pt_thread_waiting_start(argv);
     if (argc < 3 || !pt_parse_double(argv[1], 0, 600, &seconds)) {
         fprintf(stderr, "usage: limits SECONDS MATH...\n");
         return PT_USAGE;
