@@ -239,7 +239,7 @@ PT_INLINE vfloat v_exp(vfloat x)
     q = q * r + 0x1.555492p-3f;
     q = q * r + 0x1.fffffcp-2f;
     vfloat e = q * (r * r) + r + 1.0f;
-    vint power = ((vint)shifted - (vint)magic + 127) << 23;
+    vuint power = ((vuint)shifted - (vuint)magic + 127) << 23; /* of what is far below, anything */
     return v_zero_below(x, -87.33f, e * (vfloat)power);
 }
 
