@@ -20,7 +20,9 @@ enum {
     FEWER_ROWS = 192, /* by turns: a short product may find a busy machine idle */
     OUTPUTS = 1024,
     INPUTS = 2048,
-    BUFFER_BYTES = 256 << 20, /* more than caches hold */
+    WINDOW_BYTES = 32 << 20,
+    WINDOWS = 8,
+    BUFFER_BYTES = WINDOWS * WINDOW_BYTES, /* more than caches hold */
     MOST_STREAMS = 4,
     VECTOR_BYTES = 64,
     UNROLLED = 4,
@@ -111,17 +113,20 @@ static long long read_pattern(unsigned pattern, const vector *data, size_t n_vec
 
 enum { PATTERNS = 5 };
 
-static double read_once(unsigned pattern, const char *buffer)
+/* One window of the buffer, the next one each time, so that none is in a cache. */
+static double read_window(unsigned number, const char *buffer)
 {
     volatile long long seen = 0;
     const size_t n_threads = (size_t)pt_threads();
-    const size_t piece = BUFFER_BYTES / n_threads / (MOST_STREAMS * UNROLLED * VECTOR_BYTES) *
+    const char *window = buffer + (size_t)(number % WINDOWS) * WINDOW_BYTES;
+    const size_t piece = WINDOW_BYTES / n_threads / (MOST_STREAMS * UNROLLED * VECTOR_BYTES) *
                          (MOST_STREAMS * UNROLLED * VECTOR_BYTES);
     double start = pt_clock_seconds();
 #pragma omp parallel for schedule(static, 1)
     for (size_t i = 0; i < n_threads; i++) {
         long long sum =
-            read_pattern(pattern, (const vector *)(const void *)(buffer + i * piece), piece / VECTOR_BYTES);
+            read_pattern(number / WINDOWS % PATTERNS, (const vector *)(const void *)(window + i * piece),
+                         piece / VECTOR_BYTES);
 #pragma omp atomic
         seen ^= sum;
     }
@@ -141,8 +146,8 @@ static double best_bandwidth(double seconds, struct pt_error *err)
     (void)madvise(buffer, BUFFER_BYTES, MADV_HUGEPAGE); /* where there are none, smaller pages do */
     memset(buffer, 1, BUFFER_BYTES);
     double best = 0, start = pt_clock_seconds();
-    for (unsigned pattern = 0; pattern < PATTERNS || pt_clock_seconds() - start < seconds; pattern++) {
-        double rate = read_once(pattern % PATTERNS, buffer);
+    for (unsigned number = 0; number < WINDOWS * PATTERNS || pt_clock_seconds() - start < seconds; number++) {
+        double rate = read_window(number, buffer);
         best = rate > best ? rate : best;
     }
     munmap(buffer, BUFFER_BYTES);
