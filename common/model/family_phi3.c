@@ -10,9 +10,9 @@ static const struct pt_config_field fields[] = {
     PT_CONFIG_ACTIVATIONS("hidden_act", "\"silu\""),
     PT_CONFIG_FIELD("partial_rotary_factor", PT_CONFIG_NUMBER, rope.fraction),
     PT_CONFIG_FIELD("sliding_window", PT_CONFIG_SIZE_OR_NONE, window),
-    PT_CONFIG_OTHER("embd_pdrop", PT_CONFIG_HARMLESS),
+    PT_CONFIG_OTHER("embd_pdrop", PT_CONFIG_DROPOUT),
     PT_CONFIG_OTHER("original_max_position_embeddings", PT_CONFIG_HARMLESS), /* of the refused types */
-    PT_CONFIG_OTHER("resid_pdrop", PT_CONFIG_HARMLESS),
+    PT_CONFIG_OTHER("resid_pdrop", PT_CONFIG_DROPOUT),
     {0},
 };
 

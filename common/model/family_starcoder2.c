@@ -20,8 +20,8 @@ static const struct pt_config_field fields[] = {
     PT_CONFIG_ONE_OF("use_bias", "true"),
     PT_CONFIG_OTHER("rope_parameters", PT_CONFIG_READ),
     PT_CONFIG_OTHER("rope_scaling", PT_CONFIG_READ),
-    PT_CONFIG_OTHER("embedding_dropout", PT_CONFIG_HARMLESS),
-    PT_CONFIG_OTHER("residual_dropout", PT_CONFIG_HARMLESS),
+    PT_CONFIG_OTHER("embedding_dropout", PT_CONFIG_DROPOUT),
+    PT_CONFIG_OTHER("residual_dropout", PT_CONFIG_DROPOUT),
     {0},
 };
 
