@@ -51,6 +51,14 @@ def pipe(command, target):
         subprocess.run(command, shell=True, check=True, stdout=file)
 
 
+def warm(folder):
+    """Reads the checkpoint, so that the first run does not wait for the disk."""
+    for name in os.listdir(folder):
+        with open(os.path.join(folder, name), "rb") as file:
+            while file.read(1 << 24):
+                pass
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", required=True)
@@ -70,6 +78,7 @@ def main():
     pipe(f"pt-tokenize -q -m {options.model} {records} | pt-pack -q --no-shuffle --batch-size 1 --gradient-accumulation {EXAMPLES}", updates)
     pipe(f"pt-init -q -m {options.model} --random -n {options.virtual_tokens}", prompt)
 
+    warm(options.model)
     # The time of one update is that of two less that of one, so that starting and reading do not count.
     if options.header:
         print("dtype\tround\ttool\tseconds_per_update\tpeak_MiB", flush=True)
