@@ -1,6 +1,6 @@
 /*
  * Which of its forms a file has: a zip (1.6 and later), pickles and storages in a row (before), or a tar
- * archive (before 0.2), which is refused.
+ * archive (the first form), which is refused.
  */
 #include "fmt/pytorch_file.h"
 
@@ -35,7 +35,7 @@ static int refuse(const struct pt_map *map, struct pt_error *err)
     if (pt_is_lfs_pointer(map->data, map->size))
         return pt_refuse_lfs_pointer("PyTorch file", err);
     if (is_tar_form(map->data, map->size)) {
-        pt_fail(err, PT_MISMATCH, "PyTorch's form before 0.2, a tar archive, is not supported");
+        pt_fail(err, PT_MISMATCH, "PyTorch's first form, a tar archive, is not supported");
         return pt_error_hint(err, "convert it with a later PyTorch: torch.save(torch.load(FILE), NEW_FILE)");
     }
     return pt_fail(err, PT_BAD_INPUT, map->size ? "not a PyTorch file" : "empty file");
