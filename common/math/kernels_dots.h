@@ -54,6 +54,10 @@ PT_INLINE void dots_block(size_t rows, size_t columns, bool pairs, enum pt_dtype
 {
     const size_t step = pairs ? 2 * LANES : LANES, whole = d->k / step * step;
     vfloat sums[PT_DOT_ROWS][PT_DOT_COLUMNS] = {0};
+    /* Rows of y lie far apart; what is added to in the end is on its way meanwhile. */
+#pragma GCC unroll 6
+    for (size_t i = 0; i < rows; i++)
+        __builtin_prefetch(d->y + i * d->ldy, 1, 3);
     for (size_t p = 0; p < whole; p += step)
         dots_step(rows, columns, pairs, dtype, d, p, step, sums);
     if (whole < d->k)

@@ -26,21 +26,24 @@ void pt_product_start(const struct pt_product *product, size_t first_row, size_t
 
 /*
  * Up to how many rows of x a product is best made from the weight as it lies. With many wide registers that
- * is always so; elsewhere a packed copy is better once it serves many rows, and so are tiles.
+ * is always so, but where each element is rounded to bf16 anew for every six rows; elsewhere a packed copy is
+ * better once it serves many rows, and so are tiles.
  */
-static size_t most_rows_in_place(const struct pt_math *math, bool narrow)
+static size_t most_rows_in_place(const struct pt_math *math, bool narrow, enum pt_dtype dtype)
 {
     if (narrow && math->tiles)
         return PT_DOT_ROWS;
     if (math->openblas)
         return 2 * PT_DOT_ROWS;
-    return math->kernels->lanes < 16 ? 32 : SIZE_MAX;
+    if (math->kernels->lanes < 16)
+        return 32;
+    return narrow && dtype != PT_BF16 ? 256 : SIZE_MAX;
 }
 
 static void compute(const struct pt_math *math, bool may_round, const struct pt_product *product)
 {
     const bool narrow = may_round && math->n_terms && (product->dtype != PT_F32 || math->narrow_f32);
-    if (!product->b_is_rows && product->m <= most_rows_in_place(math, narrow) &&
+    if (!product->b_is_rows && product->m <= most_rows_in_place(math, narrow, product->dtype) &&
         pt_rows_product(math, narrow && math->n_terms == 1, product))
         return;
     if (narrow && math->tiles)
