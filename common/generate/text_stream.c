@@ -3,12 +3,14 @@
  */
 #include "generate/text_stream.h"
 
+#include "base/log.h"
+
 #include <string.h>
 
 int pt_text_stream_init(struct pt_text_stream *stream, const struct pt_tokenizer *tokenizer,
                         const char *const *stops, size_t n_stops, struct pt_error *err)
 {
-    *stream = (struct pt_text_stream){.stops = stops, .n_stops = n_stops};
+    *stream = (struct pt_text_stream){.tokenizer = tokenizer, .stops = stops, .n_stops = n_stops};
     return pt_decoder_new(&stream->decoder, tokenizer, true, err);
 }
 
@@ -67,11 +69,23 @@ static int settle(struct pt_text_stream *stream, bool last, struct pt_buffer *ou
     return release(stream, n, out, err);
 }
 
+static void meet_gap(struct pt_text_stream *stream, uint32_t id)
+{
+    if (!stream->met_gap)
+        pt_log(PT_LOG_WARNING, "the model chose id %u, for which the tokenizer has no token: it has no text",
+               id);
+    stream->met_gap = true;
+}
+
 int pt_text_stream_push(struct pt_text_stream *stream, uint32_t id, struct pt_buffer *out,
                         struct pt_error *err)
 {
     if (stream->stopped)
         return PT_OK;
+    if (!pt_tokenizer_token(stream->tokenizer, id)) {
+        meet_gap(stream, id);
+        return PT_OK;
+    }
     if (pt_decoder_push(stream->decoder, id, &stream->held, err))
         return (int)err->status;
     return settle(stream, false, out, err);

@@ -9,10 +9,12 @@
 #include <stdbool.h>
 
 struct pt_text_stream {
-    struct pt_decoder *decoder; /* owned */
-    const char *const *stops;   /* [n_stops], borrowed */
+    const struct pt_tokenizer *tokenizer; /* borrowed */
+    struct pt_decoder *decoder;           /* owned */
+    const char *const *stops;             /* [n_stops], borrowed */
     size_t n_stops;
     bool stopped;          /* a stop string came */
+    bool met_gap;          /* an id came that the tokenizer has no token for */
     struct pt_buffer held; /* decoded, but it may be the beginning of a stop string */
 };
 
@@ -20,8 +22,11 @@ int pt_text_stream_init(struct pt_text_stream *stream, const struct pt_tokenizer
                         const char *const *stops, size_t n_stops, struct pt_error *err) PT_MUST_USE;
 void pt_text_stream_fini(struct pt_text_stream *stream);
 
-/* Appends to `out` what is certain after this id. *stopped: a stop string came; it and what follows is left
- * out. */
+/*
+ * Appends to `out` what is certain after this id. stream->stopped: a stop string came; it and what follows is
+ * left out. Models have more rows than their tokenizers have tokens: the id of such a row has no text, as in
+ * the reference, and a warning says so once.
+ */
 int pt_text_stream_push(struct pt_text_stream *stream, uint32_t id, struct pt_buffer *out,
                         struct pt_error *err) PT_MUST_USE;
 /* Appends what was held back. */

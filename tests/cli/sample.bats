@@ -33,6 +33,15 @@ model_with_generation_config() {
     ! cmp -s "$BATS_TEST_TMPDIR/1-j1" "$BATS_TEST_TMPDIR/2-j1"
 }
 
+@test "an id that the tokenizer has no token for has no text, and a warning says so once a continuation" {
+    model_with_generation_config '{}'
+    rm "$BATS_TEST_TMPDIR"/model/*token*.json
+    cp tests/data/tokenizers/llama2-form.json "$BATS_TEST_TMPDIR/model/tokenizer.json"
+    exits 0 pt-sample -m "$BATS_TEST_TMPDIR/model" --seed 1 -n 2 --max-new-tokens 30 'ab'
+    [ "${#lines[@]}" -eq 2 ]
+    [ "$(grep -c 'the tokenizer has no token' <<<"$stderr")" -eq 2 ]
+}
+
 @test "continuations end with a line feed, or with a NUL" {
     [ "$(pt-sample -m "$DEMO_MODEL" -n 3 --no-repeat-ngram-size 1 --max-new-tokens 1 --input-ids '5 6' | wc -l)" -eq 3 ]
     [ "$(pt-sample -m "$DEMO_MODEL" -n 3 -0 --max-new-tokens 1 --input-ids '5 6' | tr -dc '\0' | wc -c)" -eq 3 ]
