@@ -46,6 +46,12 @@ def measure(command):
     return output, time.monotonic() - start, usage.ru_maxrss / 1024
 
 
+def last_loss(log):
+    """The loss of the last update in pt-train's log."""
+    with open(log) as file:
+        return [entry["loss"] for entry in map(json.loads, file) if "grad_norm" in entry][-1]
+
+
 def pipe(command, target):
     with open(target, "wb") as file:
         subprocess.run(command, shell=True, check=True, stdout=file)
@@ -74,6 +80,7 @@ def main():
     records = os.path.join(options.folder, "records.jsonl")
     updates = os.path.join(options.folder, "updates.stream")
     prompt = os.path.join(options.folder, "prompt.safetensors")
+    log = os.path.join(options.folder, "log.jsonl")
     write_records(records, vocab_size, options.length)
     pipe(f"pt-tokenize -q -m {options.model} {records} | pt-pack -q --no-shuffle --batch-size 1 --gradient-accumulation {EXAMPLES}", updates)
     pipe(f"pt-init -q -m {options.model} --random -n {options.virtual_tokens}", prompt)
@@ -81,20 +88,22 @@ def main():
     warm(options.model)
     # The time of one update is that of two less that of one, so that starting and reading do not count.
     if options.header:
-        print("dtype\tround\ttool\tseconds_per_update\tpeak_MiB", flush=True)
+        print("dtype\tround\ttool\tseconds_per_update\tpeak_MiB\tloss", flush=True)
     here = os.path.dirname(os.path.abspath(__file__))
     for number in range(1, options.rounds + 1):
         seconds = []
         for steps in (1, UPDATES):
-            command = ["pt-train", "-q", "-m", options.model, "-p", prompt, "--max-steps", str(steps), "-o", "/dev/null", updates]
+            command = ["pt-train", "-q", "-m", options.model, "-p", prompt, "--max-steps", str(steps)]
+            command += ["--log", log, "--log-every", "1", "-o", "/dev/null", updates]
             _, elapsed, peak = measure(command)
             seconds.append(elapsed)
-        print(f"{options.dtype}\t{number}\tpt-train\t{seconds[1] - seconds[0]:.2f}\t{peak:.0f}", flush=True)
+        print(f"{options.dtype}\t{number}\tpt-train\t{seconds[1] - seconds[0]:.2f}\t{peak:.0f}\t{last_loss(log):.5f}", flush=True)
         for name, batch in (("PEFT", 1), (f"PEFT-batch-of-{EXAMPLES}", EXAMPLES)):
             command = [sys.executable, os.path.join(here, "peft_updates.py"), options.model, options.dtype, records, str(EXAMPLES), str(batch)]
-            command.append(str(options.virtual_tokens))
+            command.append(prompt)
             output, _, peak = measure(command)
-            print(f"{options.dtype}\t{number}\t{name}\t{float(output.split()[-1]):.2f}\t{peak:.0f}", flush=True)
+            elapsed, loss = map(float, output.split()[-2:])
+            print(f"{options.dtype}\t{number}\t{name}\t{elapsed:.2f}\t{peak:.0f}\t{loss:.5f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@
 #include "fmt/stream.h"
 #include "model/engine.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -83,6 +84,29 @@ static inline struct pt_engine *open_engine(const struct reference *r, const str
     if (pt_engine_open(&engine, r->model, r->math, plugs, &options, &err))
         fail_msg("%s", err.message);
     return engine;
+}
+
+static inline struct pt_plugs prompt_plugs(const struct reference *r, float *gradient)
+{
+    return (struct pt_plugs){.rows = {N_VIRTUAL, case_tensor(r, "prompt", -1)->data, gradient}};
+}
+
+/* The largest deviation over the largest value that is expected. */
+static inline double deviation(const float *found, const void *expected, enum pt_dtype dtype, size_t n)
+{
+    double worst = 0, largest = 0;
+    for (size_t i = 0; i < n; i++) {
+        double value;
+        if (dtype == PT_F64)
+            value = ((const double *)expected)[i];
+        else
+            value = (double)((const float *)expected)[i];
+        largest = fmax(largest, fabs(value));
+        worst = fmax(worst, fabs((double)found[i] - value));
+        if (isnan(found[i]))
+            return INFINITY;
+    }
+    return worst / largest;
 }
 
 #endif

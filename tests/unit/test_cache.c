@@ -20,11 +20,6 @@ static uint32_t largest(const float *logits, size_t n)
     return best;
 }
 
-static struct pt_plugs prompt_plugs(const struct reference *r)
-{
-    return (struct pt_plugs){.rows = {N_VIRTUAL, case_tensor(r, "prompt", -1)->data, NULL}};
-}
-
 static struct pt_cache *open_cache(struct pt_engine *engine, size_t n_sequences)
 {
     struct pt_error err = {0};
@@ -72,7 +67,7 @@ static void greedy_ids_equal_those_of_transformers(void **state)
     for (size_t f = 0; f < N_OF(reference_folders); f++) {
         struct reference r;
         open_reference(&r, reference_folders[f], "f32");
-        struct pt_plugs plugs = prompt_plugs(&r);
+        struct pt_plugs plugs = prompt_plugs(&r, NULL);
         struct pt_engine *engine = open_engine(&r, &plugs, 0);
         struct pt_cache *cache = open_cache(engine, 1);
         const struct pt_tensor *greedy = case_tensor(&r, "greedy", 0), *given = case_tensor(&r, "ids", 0);
@@ -98,7 +93,7 @@ static void sequences_grow_together_as_they_would_alone(void **state)
     for (size_t f = 0; f < N_OF(reference_folders); f++) {
         struct reference r;
         open_reference(&r, reference_folders[f], "f32");
-        struct pt_plugs plugs = prompt_plugs(&r);
+        struct pt_plugs plugs = prompt_plugs(&r, NULL);
         struct pt_engine *engine = open_engine(&r, &plugs, 0);
         struct pt_cache *cache = open_cache(engine, N_EXAMPLES);
         float *expected[N_EXAMPLES], *logits = malloc(N_EXAMPLES * r.vocab * sizeof *logits);
@@ -172,7 +167,7 @@ static void keys_and_deltas_of_a_method_are_seen_in_the_cache_too(void **state)
     pt_rng_normal(&rng, 6 * 256, random);
     struct pt_plug_keys keys = {1, 3, random, random + 300, NULL, NULL};
     struct pt_plug_delta delta = {2, PT_QKV_WEIGHT, 1, 0.01f, random + 600, random + 700, NULL, NULL};
-    struct pt_plugs bare = prompt_plugs(&r), plugs = bare;
+    struct pt_plugs bare = prompt_plugs(&r, NULL), plugs = bare;
     plugs.keys = &keys, plugs.n_keys = 1, plugs.deltas = &delta, plugs.n_deltas = 1;
     struct pt_engine *engine = open_engine(&r, &plugs, 0), *plain = open_engine(&r, &bare, 0);
     struct pt_cache *cache = open_cache(engine, 1);

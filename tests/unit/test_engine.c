@@ -2,35 +2,11 @@
  * The engine against numbers made by PEFT and transformers in f64: logits, losses, the prompt's gradient; in
  * one slice and in many; with any number of threads.
  */
-#include "model_folder.h"
 #include "reference.h"
 
 #include "base/threads.h"
 
 #include <math.h>
-
-static struct pt_plugs prompt_plugs(const struct reference *r, float *gradient)
-{
-    return (struct pt_plugs){.rows = {N_VIRTUAL, case_tensor(r, "prompt", -1)->data, gradient}};
-}
-
-/* The largest deviation over the largest value that is expected. */
-static double deviation(const float *found, const void *expected, enum pt_dtype dtype, size_t n)
-{
-    double worst = 0, largest = 0;
-    for (size_t i = 0; i < n; i++) {
-        double value;
-        if (dtype == PT_F64)
-            value = ((const double *)expected)[i];
-        else
-            value = (double)((const float *)expected)[i];
-        largest = fmax(largest, fabs(value));
-        worst = fmax(worst, fabs((double)found[i] - value));
-        if (isnan(found[i]))
-            return INFINITY;
-    }
-    return worst / largest;
-}
 
 static void logits_equal_those_of_the_reference(void **state)
 {
@@ -353,79 +329,6 @@ static void unknown_ids_and_infinite_losses_are_refused(void **state)
     close_reference(&r);
 }
 
-/* The reference model rounded to a narrower type, and beside it the same numbers widened to f32 again. */
-static void write_rounded(const struct folder *narrow, const struct folder *wide, enum pt_dtype dtype)
-{
-    struct pt_error err = {0};
-    struct pt_tensors source, rounded = {0}, widened = {0};
-    assert_int_equal(pt_safetensors_open(&source, REFERENCE "bloom/model/model.safetensors", &err), 0);
-    for (size_t i = 0; i < source.n; i++) {
-        const struct pt_tensor *t = &source.tensors[i];
-        uint16_t *bits = malloc(t->n_elements * sizeof *bits);
-        float *values = malloc(t->n_elements * sizeof *values);
-        pt_to_f32(values, t->data, PT_F32, t->n_elements);
-        for (size_t j = 0; j < t->n_elements; j++)
-            bits[j] = dtype == PT_F16 ? pt_f16_from_f32(values[j]) : pt_bf16_from_f32(values[j]);
-        pt_to_f32(values, bits, dtype, t->n_elements);
-        assert_int_equal(pt_tensors_keep(&rounded, bits, &err), 0);
-        assert_int_equal(pt_tensors_keep(&widened, values, &err), 0);
-        assert_int_equal(pt_tensors_add(&rounded, t->name, dtype, t->rank, t->shape, bits, &err), 0);
-        assert_int_equal(pt_tensors_add(&widened, t->name, PT_F32, t->rank, t->shape, values, &err), 0);
-    }
-    folder_write_tensors(narrow, "model.safetensors", &rounded);
-    folder_write_tensors(wide, "model.safetensors", &widened);
-    folder_copy(narrow, REFERENCE "bloom/model/config.json", "config.json");
-    folder_copy(wide, REFERENCE "bloom/model/config.json", "config.json");
-    pt_tensors_free(&source);
-    pt_tensors_free(&rounded);
-    pt_tensors_free(&widened);
-}
-
-/* The prompt's gradient and the loss with another model of the reference's shape. */
-static double gradient_with(struct reference *r, const char *path, float *gradient)
-{
-    struct pt_error err = {0};
-    struct pt_model *own = r->model;
-    if (pt_model_open(&r->model, path, &err))
-        fail_msg("%s", err.message);
-    struct pt_plugs plugs = prompt_plugs(r, gradient);
-    struct pt_engine *engine = open_engine(r, &plugs, 40);
-    double loss;
-    memset(gradient, 0, N_VIRTUAL * r->hidden * sizeof *gradient);
-    assert_int_equal(pt_engine_update(engine, r->sequences, N_EXAMPLES, &loss, NULL, &err), 0);
-    pt_engine_close(engine);
-    pt_model_close(r->model);
-    r->model = own;
-    return loss;
-}
-
-/* In f32 mode narrow weights are widened, so they are to give what their f32 copies give. */
-static void narrow_weights_compute_as_their_f32_copies(void **state)
-{
-    (void)state;
-    static const enum pt_dtype dtypes[] = {PT_BF16, PT_F16};
-    struct reference r;
-    open_reference(&r, "bloom", "f32");
-    size_t n = N_VIRTUAL * r.hidden;
-    float *narrow_gradient = malloc(n * sizeof *narrow_gradient),
-          *wide_gradient = malloc(n * sizeof *wide_gradient);
-    for (size_t d = 0; d < N_OF(dtypes); d++) {
-        struct folder narrow, wide;
-        folder_make(&narrow);
-        folder_make(&wide);
-        write_rounded(&narrow, &wide, dtypes[d]);
-        double narrow_loss = gradient_with(&r, narrow.path, narrow_gradient),
-               wide_loss = gradient_with(&r, wide.path, wide_gradient);
-        assert_true(fabs(narrow_loss - wide_loss) < 1e-6 * wide_loss);
-        assert_true(deviation(narrow_gradient, wide_gradient, PT_F32, n) < 1e-5);
-        folder_remove(&narrow);
-        folder_remove(&wide);
-    }
-    free(narrow_gradient);
-    free(wide_gradient);
-    close_reference(&r);
-}
-
 static void memory_bounds_the_slices_and_what_does_not_fit_is_refused(void **state)
 {
     (void)state;
@@ -467,7 +370,6 @@ int main(void)
         cmocka_unit_test(gradients_are_added_and_scale_with_the_weights),
         cmocka_unit_test(sequences_of_every_length_and_without_counted_tokens_go_through),
         cmocka_unit_test(unknown_ids_and_infinite_losses_are_refused),
-        cmocka_unit_test(narrow_weights_compute_as_their_f32_copies),
         cmocka_unit_test(memory_bounds_the_slices_and_what_does_not_fit_is_refused),
     };
     return cmocka_run_group_tests(tests, use_one_thread, NULL);

@@ -1,6 +1,5 @@
 /*
- * Every family's folder: counts, spellings of tensor names, and configurations that differ from it in one
- * field.
+ * Every family's folder: counts, and configurations that differ from it in one field.
  */
 #include "model_folder.h"
 #include "reference.h"
@@ -48,103 +47,206 @@ static void parameters_are_counted_as_transformers_counts_them(void **state)
     }
 }
 
-/* The folder's tensors with the family's canonical prefix replaced, and its buffers added. */
-static void write_renamed(const struct folder *to, const char *from, const struct pt_family *family,
-                          const char *prefix, bool buffers)
+static json_t *config_of(const char *folder)
 {
-    static const uint8_t mask[16];
+    json_t *object;
     struct pt_error err = {0};
-    struct pt_tensors source, renamed = {0};
-    size_t cut = strlen(family->prefixes[0]);
-    char name[256];
-    assert_int_equal(pt_safetensors_open(&source, reference_file(from, "model.safetensors"), &err), 0);
-    for (size_t i = 0; i < source.n; i++) {
-        const struct pt_tensor *t = &source.tensors[i];
-        bool has = !strncmp(t->name, family->prefixes[0], cut);
-        snprintf(name, sizeof name, "%s%s", has ? prefix : "", has ? t->name + cut : t->name);
-        assert_int_equal(pt_tensors_add(&renamed, name, t->dtype, t->rank, t->shape, t->data, &err), 0);
-    }
-    for (size_t b = 0; buffers && b < N_OF(family->buffers) && family->buffers[b]; b++) {
-        const char *place = strstr(family->buffers[b], "%u");
-        snprintf(name, sizeof name, "%s%.*s%s%s", prefix, place ? (int)(place - family->buffers[b]) : 99,
-                 family->buffers[b], place ? "1" : "", place ? place + 2 : "");
-        assert_int_equal(pt_tensors_add(&renamed, name, PT_BOOL, 2, (uint64_t[]){4, 4}, mask, &err), 0);
-    }
-    folder_write_tensors(to, "model.safetensors", &renamed);
-    folder_copy(to, reference_file(from, "config.json"), "config.json");
-    pt_tensors_free(&source);
-    pt_tensors_free(&renamed);
-}
-
-static void every_spelling_of_names_is_the_same_model(void **state)
-{
-    (void)state;
-    for (size_t f = 0; f < N_OF(reference_folders); f++) {
-        struct pt_model *model = open_model(reference_file(reference_folders[f], ""));
-        const struct pt_family *family = pt_model_config(model)->family;
-        const char *prefixes[] = {"", family->prefixes[0], family->prefixes[1]};
-        for (size_t p = 0; p < N_OF(prefixes) && prefixes[p]; p++) {
-            struct folder folder;
-            folder_make(&folder);
-            write_renamed(&folder, reference_folders[f], family, prefixes[p], p > 0);
-            struct pt_model *renamed = open_model(folder.path);
-            assert_string_equal(pt_model_fingerprint(renamed).text, pt_model_fingerprint(model).text);
-            pt_model_close(renamed);
-            folder_remove(&folder);
-        }
-        pt_model_close(model);
-    }
+    assert_int_equal(pt_json_load(&object, reference_file(folder, "config.json"), &err), 0);
+    return object;
 }
 
 /* The folder's configuration with one field set to a JSON text, or, where the text is NULL, without it. */
-static enum pt_status parse_changed(const char *folder, const char *key, const char *value,
-                                    struct pt_config *config, struct pt_error *err)
+static json_t *changed(const char *folder, const char *key, const char *value)
 {
-    json_t *object, *field = NULL;
-    *err = (struct pt_error){0};
-    assert_int_equal(pt_json_load(&object, reference_file(folder, "config.json"), err), 0);
+    json_t *object = config_of(folder), *field = NULL;
+    struct pt_error err = {0};
     if (value) {
-        assert_int_equal(pt_json_parse(&field, value, strlen(value), key, err), 0);
+        assert_int_equal(pt_json_parse(&field, value, strlen(value), key, &err), 0);
         assert_int_equal(json_object_set_new(object, key, field), 0);
     } else {
         assert_int_equal(json_object_del(object, key), 0);
     }
+    return object;
+}
+
+static enum pt_status parse_changed(const char *folder, const char *key, const char *value,
+                                    struct pt_config *config, struct pt_error *err)
+{
+    json_t *object = changed(folder, key, value);
+    *err = (struct pt_error){0};
     int status = pt_config_parse(config, object, "config.json", err);
     json_decref(object);
     assert_int_equal(status, err->status);
     return err->status;
 }
 
-static void one_field_that_changes_the_numbers_is_refused_by_name(void **state)
+/* As transformers and others name them; whichever of the keys a family does not read is not known to it. */
+static void other_activations_are_refused_by_name(void **state)
 {
     (void)state;
-    static const struct {
-        const char *key, *value;
-    } changes[] = {
-        {"num_experts", "8"},
-        {"router_aux_loss_coef", "0.01"},
-        {"quantization_config", "{\"bits\": 4}"},
-        {"auto_map", "{\"AutoModelForCausalLM\": \"modeling_x.X\"}"},
-        {"is_encoder_decoder", "true"},
-        {"add_cross_attention", "true"},
-        {"a_field_of_tomorrow", "1"},
-        {"logit_scale", "0.0625"},
-        {"embedding_multiplier", "12.0"},
-        {"clip_qkv", "8.0"},
-        {"model_type", "\"mixtral\""},
-        {"architectures", "[\"OtherForCausalLM\"]"},
-    };
+    static const char *const keys[] = {"hidden_act", "hidden_activation", "activation_function",
+                                       "activation"},
+                             *const values[] = {"\"quick_gelu\"", "\"gelu_10\"", "\"relu2\"", "\"mish\"",
+                                                "\"tanh\"",       "\"swiglu\"",  "\"\"",      "3",
+                                                "[\"gelu\"]",     "{}"};
     struct pt_config config;
     struct pt_error err;
     for (size_t f = 0; f < N_OF(reference_folders); f++)
+        for (size_t k = 0; k < N_OF(keys); k++)
+            for (size_t v = 0; v < N_OF(values); v++) {
+                assert_int_equal(parse_changed(reference_folders[f], keys[k], values[v], &config, &err),
+                                 PT_MISMATCH);
+                assert_non_null(strstr(err.message, keys[k]));
+            }
+}
+
+/* In an otherwise good configuration; the folder holds nothing else, so that a refusal comes before the
+ * weights are looked for. */
+static void one_field_that_changes_the_numbers_is_refused_before_any_work(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *key, *value, *named;
+    } changes[] = {
+        {"num_local_experts", "8", NULL},
+        {"num_experts", "8", NULL},
+        {"n_routed_experts", "64", NULL},
+        {"num_experts_per_tok", "2", NULL},
+        {"moe_intermediate_size", "64", NULL},
+        {"router_aux_loss_coef", "0.01", NULL},
+        {"quantization_config", "{\"bits\": 4}", NULL},
+        {"quantization_config", "{}", NULL},
+        {"compression_config", "{\"format\": \"dense\"}", NULL},
+        {"auto_map", "{\"AutoModelForCausalLM\": \"modeling_x.X\"}", NULL},
+        {"is_encoder_decoder", "true", NULL},
+        {"is_encoder", "true", NULL},
+        {"add_cross_attention", "true", NULL},
+        {"pruned_heads", "{\"0\": [1]}", NULL},
+        {"a_field_of_tomorrow", "1", NULL},
+        {"a_field_of_tomorrow", "false", NULL},
+        {"logit_scale", "0.0625", NULL},
+        {"embedding_multiplier", "12.0", NULL},
+        {"clip_qkv", "8.0", NULL},
+        {"vision_config", "{}", NULL},
+        {"model_type", "\"mixtral\"", "mixtral"},
+        {"model_type", "\"bert\"", "bert"},
+        {"architectures", "[\"OtherForCausalLM\"]", "OtherForCausalLM"},
+    };
+    struct pt_error err;
+    struct folder folder;
+    folder_make(&folder);
+    for (size_t f = 0; f < N_OF(reference_folders); f++)
         for (size_t c = 0; c < N_OF(changes); c++) {
-            assert_int_equal(
-                parse_changed(reference_folders[f], changes[c].key, changes[c].value, &config, &err),
-                PT_MISMATCH);
-            if (!strstr(err.message, changes[c].key) && !strstr(err.message, "mixtral") &&
-                !strstr(err.message, "OtherForCausalLM"))
-                fail_msg("\"%s\" does not name %s", err.message, changes[c].key);
+            struct pt_model *model;
+            json_t *object = changed(reference_folders[f], changes[c].key, changes[c].value);
+            assert_int_equal(json_dump_file(object, folder_file(&folder, "config.json"), 0), 0);
+            json_decref(object);
+            err = (struct pt_error){0};
+            const char *named = changes[c].named ? changes[c].named : changes[c].key;
+            if (pt_model_open(&model, folder.path, &err) != PT_MISMATCH || !strstr(err.message, named))
+                fail_msg("%s with \"%s\": %s: %d, %s", reference_folders[f], changes[c].key, changes[c].value,
+                         (int)err.status, err.message);
         }
+    folder_remove(&folder);
+}
+
+/* Every field that a configuration has, with a value of every kind: read, or refused, and never worse. */
+static void fields_of_every_type_are_read_or_refused(void **state)
+{
+    (void)state;
+    static const char *const values[] = {
+        "null",
+        "true",
+        "false",
+        "0",
+        "-1",
+        "1.5",
+        "1e300",
+        "2147483647",
+        "9223372036854775807",
+        "\"x\"",
+        "\"\"",
+        "[]",
+        "{}",
+        "[0]",
+        "[[]]",
+        "{\"full_attention\": {}}",
+        "{\"rope_type\": 3}",
+    };
+    for (size_t f = 0; f < N_OF(reference_folders); f++) {
+        json_t *object = config_of(reference_folders[f]), *value;
+        const char *key;
+        json_object_foreach(object, key, value) for (size_t v = 0; v < N_OF(values); v++)
+        {
+            struct pt_config config;
+            struct pt_error err;
+            int status = parse_changed(reference_folders[f], key, values[v], &config, &err);
+            if ((status != PT_OK && status != PT_BAD_INPUT && status != PT_MISMATCH) ||
+                (status && !err.message[0]))
+                fail_msg("%s with \"%s\": %s: %d, %s", reference_folders[f], key, values[v], status,
+                         err.message);
+        }
+        json_decref(object);
+    }
+}
+
+/* Sizes that the tensors do not have, up to the largest: no product of them wraps round to what fits. */
+static void sizes_that_the_weights_do_not_have_are_refused(void **state)
+{
+    (void)state;
+    static const char *const keys[] = {"vocab_size",
+                                       "hidden_size",
+                                       "n_embd",
+                                       "intermediate_size",
+                                       "ffn_dim",
+                                       "n_inner",
+                                       "ffn_hidden_size",
+                                       "num_hidden_layers",
+                                       "n_layer",
+                                       "head_dim",
+                                       "num_key_value_heads"},
+                             *const values[] = {
+                                 "1",          "1024",       "1048576",    "4194304",
+                                 "2147483647", "2147483648", "4294967360", "9223372036854775807"};
+    struct folder folder;
+    folder_make(&folder);
+    for (size_t f = 0; f < N_OF(reference_folders); f++) {
+        json_t *original = config_of(reference_folders[f]);
+        folder_copy(&folder, reference_file(reference_folders[f], "model.safetensors"), "model.safetensors");
+        for (size_t k = 0; k < N_OF(keys); k++)
+            for (size_t v = 0; json_object_get(original, keys[k]) && v < N_OF(values); v++) {
+                struct pt_error err = {0};
+                struct pt_model *model;
+                json_t *object = changed(reference_folders[f], keys[k], values[v]);
+                bool same = json_equal(object, original);
+                assert_int_equal(json_dump_file(object, folder_file(&folder, "config.json"), 0), 0);
+                json_decref(object);
+                int status = pt_model_open(&model, folder.path, &err);
+                if (same ? status != PT_OK : status != PT_MISMATCH && status != PT_BAD_INPUT)
+                    fail_msg("%s with \"%s\": %s: %d, %s", reference_folders[f], keys[k], values[v], status,
+                             err.message);
+                pt_model_close(model);
+            }
+        json_decref(original);
+    }
+    folder_remove(&folder);
+}
+
+/* Every truncation of a configuration's text is refused. */
+static void configurations_that_are_cut_short_are_refused(void **state)
+{
+    (void)state;
+    for (size_t f = 0; f < N_OF(reference_folders); f++) {
+        json_t *original = config_of(reference_folders[f]), *cut;
+        char *text = json_dumps(original, 0);
+        for (size_t n = 0; n < strlen(text); n++) {
+            struct pt_error err = {0};
+            if (pt_json_parse(&cut, text, n, "config.json", &err) != PT_BAD_INPUT)
+                fail_msg("%s, cut at byte %zu, is not refused", reference_folders[f], n);
+        }
+        free(text);
+        json_decref(original);
+    }
 }
 
 static void fields_of_a_family_are_refused_where_no_numbers_were_compared(void **state)
@@ -218,6 +320,9 @@ static void drop_outs_and_settings_of_generation_are_no_reason_to_refuse(void **
     assert_int_equal(parse_changed("opt", "layerdrop", "0.1", &config, &err), PT_OK);
     assert_int_equal(parse_changed("llama", "attention_dropout", "0.1", &config, &err), PT_OK);
     assert_int_equal(parse_changed("llama", "temperature", "0.7", &config, &err), PT_OK);
+    /* What every configuration may say of any of its uses, and transformers' causal models do not look at. */
+    assert_int_equal(parse_changed("llama", "is_decoder", "false", &config, &err), PT_OK);
+    assert_int_equal(parse_changed("llama", "is_decoder", "true", &config, &err), PT_OK);
     assert_int_equal(parse_changed("llama", "a_field_of_tomorrow", "null", &config, &err), PT_OK);
 }
 
@@ -282,8 +387,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(parameters_are_counted_as_transformers_counts_them),
-        cmocka_unit_test(every_spelling_of_names_is_the_same_model),
-        cmocka_unit_test(one_field_that_changes_the_numbers_is_refused_by_name),
+        cmocka_unit_test(other_activations_are_refused_by_name),
+        cmocka_unit_test(one_field_that_changes_the_numbers_is_refused_before_any_work),
+        cmocka_unit_test(fields_of_every_type_are_read_or_refused),
+        cmocka_unit_test(sizes_that_the_weights_do_not_have_are_refused),
+        cmocka_unit_test(configurations_that_are_cut_short_are_refused),
         cmocka_unit_test(fields_of_a_family_are_refused_where_no_numbers_were_compared),
         cmocka_unit_test(drop_outs_and_settings_of_generation_are_no_reason_to_refuse),
         cmocka_unit_test(old_spellings_of_fields_mean_the_same),

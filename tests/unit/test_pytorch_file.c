@@ -3,6 +3,7 @@
  * that are hostile, cut short, or not supported. Nothing in them may be executed, and each must be refused.
  */
 #include "files.h"
+#include "zip_maker.h"
 
 #include "fmt/pickle.h"
 #include "fmt/pytorch_file.h"
@@ -241,71 +242,13 @@ static void flipped_bits_do_no_harm(void **state)
 
 /* --- hand-made archives --- */
 
-struct made {
-    char bytes[8192];
-    size_t n;
-    char directory[2048];
-    size_t directory_bytes, members;
-};
-
-static void append(char *to, size_t *n, const void *bytes, size_t length)
-{
-    memcpy(to + *n, bytes, length);
-    *n += length;
-}
-
-static void add_member(struct made *made, const char *name, const void *data, size_t n, uint16_t method)
-{
-    struct __attribute__((packed)) {
-        uint32_t signature;
-        uint16_t version, flags, method, time, date;
-        uint32_t crc, packed, size;
-        uint16_t name_bytes, extra_bytes;
-    } local = {0x04034b50, 0, 0, method, 0, 0, 0, (uint32_t)n, (uint32_t)n, (uint16_t)strlen(name), 0};
-    struct __attribute__((packed)) {
-        uint32_t signature;
-        uint16_t made_by, version, flags, method, time, date;
-        uint32_t crc, packed, size;
-        uint16_t name_bytes, extra_bytes, comment_bytes, disk, internal;
-        uint32_t external, offset;
-    } central = {
-        0x02014b50, 0, 0, 0, method,           0, 0, 0, (uint32_t)n, (uint32_t)n, (uint16_t)strlen(name), 0,
-        0,          0, 0, 0, (uint32_t)made->n};
-    append(made->directory, &made->directory_bytes, &central, sizeof central);
-    append(made->directory, &made->directory_bytes, name, strlen(name));
-    append(made->bytes, &made->n, &local, sizeof local);
-    append(made->bytes, &made->n, name, strlen(name));
-    append(made->bytes, &made->n, data, n);
-    made->members++;
-}
-
-static void finish(struct made *made)
-{
-    struct __attribute__((packed)) {
-        uint32_t signature;
-        uint16_t disk, first_disk, here, entries;
-        uint32_t directory_bytes, offset;
-        uint16_t comment_bytes;
-    } end = {0x06054b50,
-             0,
-             0,
-             (uint16_t)made->members,
-             (uint16_t)made->members,
-             (uint32_t)made->directory_bytes,
-             (uint32_t)made->n,
-             0};
-    append(made->bytes, &made->n, made->directory, made->directory_bytes);
-    append(made->bytes, &made->n, &end, sizeof end);
-}
-
 /* An archive of this pickle and 16 bytes of data. */
 static int open_pickle(const void *pickle, size_t n, struct pt_tensors *set, struct pt_error *err)
 {
     struct made made = {0};
     add_member(&made, "a/data.pkl", pickle, n, 0);
     add_member(&made, "a/data/0", "0123456789abcdef", 16, 0);
-    finish(&made);
-    write_file(in_scratch("made.pt"), made.bytes, made.n);
+    write_made(&made, in_scratch("made.pt"));
     *err = (struct pt_error){0};
     return pt_pytorch_file_open(set, in_scratch("made.pt"), err);
 }
@@ -480,12 +423,13 @@ static void bombs_are_refused(void **state)
     assert_int_equal(pt_pickle_read(&pickle, text, MANY, &err), PT_MISMATCH);
     /* A list of itself, doubled again and again through the memo: references, not copies. */
     err = (struct pt_error){0};
-    size_t n = 0;
-    append(text, &n, "]q\0", 3);
+    struct pt_buffer doubled = {0};
+    append(&doubled, "]q\0", 3);
     for (int i = 0; i < 1000; i++)
-        append(text, &n, "h\0h\0\x86q\0", 7);
-    append(text, &n, ".", 1);
-    assert_int_equal(pt_pickle_read(&pickle, text, n, &err), PT_BAD_INPUT);
+        append(&doubled, "h\0h\0\x86q\0", 7);
+    append(&doubled, ".", 1);
+    assert_int_equal(pt_pickle_read(&pickle, doubled.data, doubled.size, &err), PT_BAD_INPUT);
+    pt_buffer_free(&doubled);
     err = (struct pt_error){0};
     assert_int_equal(pt_pickle_read(&pickle, "]q\0h\0a.", 7, &err), 0);
     assert_int_equal(pickle.root.kind, PT_PICKLE_LIST);
@@ -496,8 +440,7 @@ static void bombs_are_refused(void **state)
 static int open_made(struct made *made, struct pt_error *err)
 {
     struct pt_tensors set;
-    finish(made);
-    write_file(in_scratch("made.pt"), made->bytes, made->n);
+    write_made(made, in_scratch("made.pt"));
     *err = (struct pt_error){0};
     int status = pt_pytorch_file_open(&set, in_scratch("made.pt"), err);
     pt_tensors_free(&set);
@@ -513,30 +456,24 @@ static void archives_are_checked(void **state)
     add_member(&made, "a/data.pkl", pickle, sizeof pickle - 1, 8);
     assert_int_equal(open_made(&made, &err), PT_MISMATCH);
     assert_non_null(strstr(err.message, "compressed"));
-    made = (struct made){0};
     add_member(&made, "a/data.pkl", pickle, sizeof pickle - 1, 0);
     add_member(&made, "a/data/0", "0123456789abcdef", 16, 8);
     assert_int_equal(open_made(&made, &err), PT_MISMATCH);
-    made = (struct made){0};
     add_member(&made, "a/data.pkl", pickle, sizeof pickle - 1, 0);
     add_member(&made, "a/data/0", "0123456789abcdef", 16, 0);
     add_member(&made, "a/data/0", "0123456789abcdef", 16, 0);
     assert_int_equal(open_made(&made, &err), PT_BAD_INPUT);
     assert_non_null(strstr(err.message, "two members"));
-    made = (struct made){0};
     add_member(&made, "a/data.pkl", pickle, sizeof pickle - 1, 0);
     add_member(&made, "b/data.pkl", pickle, sizeof pickle - 1, 0);
     assert_int_equal(open_made(&made, &err), PT_BAD_INPUT);
-    made = (struct made){0};
     add_member(&made, "a/data.pkl", pickle, sizeof pickle - 1, 0);
     add_member(&made, "a/byteorder", "big", 3, 0);
     assert_int_equal(open_made(&made, &err), PT_MISMATCH);
-    made = (struct made){0};
     add_member(&made, "a/data.pkl", pickle, sizeof pickle - 1, 0);
     add_member(&made, "a/constants.pkl", pickle, sizeof pickle - 1, 0);
     assert_int_equal(open_made(&made, &err), PT_MISMATCH);
     assert_non_null(strstr(err.message, "TorchScript"));
-    made = (struct made){0};
     add_member(&made, "readme.txt", "x", 1, 0);
     assert_int_equal(open_made(&made, &err), PT_MISMATCH);
     struct pt_tensors set;
