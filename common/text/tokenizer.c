@@ -100,6 +100,32 @@ static int set_sentencepiece_specials(struct pt_tokenizer *tokenizer, struct pt_
     return PT_OK;
 }
 
+static bool read_varint(const struct pt_buffer *bytes, size_t *at, uint64_t *value)
+{
+    *value = 0;
+    for (unsigned shift = 0; *at < bytes->size && shift < 64; shift += 7) {
+        uint8_t byte = (uint8_t)bytes->data[(*at)++];
+        *value |= (uint64_t)(byte & 0x7f) << shift;
+        if (byte < 0x80)
+            return true;
+    }
+    return false;
+}
+
+/* A file that was cut between two fields is a sound model of fewer pieces, or one without its normalizer: the
+ * library takes it. The trainer writes the normalizer (sentencepiece_model.proto, ModelProto) behind both. */
+static bool has_normalizer(const struct pt_buffer *bytes)
+{
+    enum { NORMALIZER_SPEC = 3, LENGTH_DELIMITED = 2 };
+    uint64_t tag, n;
+    for (size_t at = 0; read_varint(bytes, &at, &tag) && (tag & 7) == LENGTH_DELIMITED &&
+                        read_varint(bytes, &at, &n) && n <= bytes->size - at;
+         at += n)
+        if (tag >> 3 == NORMALIZER_SPEC)
+            return true;
+    return false;
+}
+
 static int open_sentencepiece(struct pt_tokenizer *tokenizer, const struct pt_buffer *bytes,
                               struct pt_error *err)
 {
@@ -109,6 +135,9 @@ static int open_sentencepiece(struct pt_tokenizer *tokenizer, const struct pt_bu
     tokenizer->sentencepiece = pt_sentencepiece_new(bytes->data, bytes->size, reason, sizeof reason);
     if (!tokenizer->sentencepiece)
         return pt_fail(err, PT_BAD_INPUT, "%s: not a SentencePiece model: %s", tokenizer->name, reason);
+    if (!has_normalizer(bytes))
+        return pt_fail(err, PT_BAD_INPUT, "%s: the SentencePiece model is cut short: it has no normalizer",
+                       tokenizer->name);
     return set_sentencepiece_specials(tokenizer, err);
 }
 

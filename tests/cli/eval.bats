@@ -75,7 +75,8 @@ evaluate() {
 @test "an example without counted tokens has no loss; a stream of such is refused" {
     echo '{"input_ids": [5, 6, 7], "labels": [-100, -100, -100]}' >"$OUT/none.jsonl"
     pt-tokenize -q -m $MODEL "$OUT/none.jsonl" >"$OUT/none"
-    exits 3 evaluate "$OUT/none" && says 'no token counts'
+    exits 3 evaluate "$OUT/none"
+    says 'no token counts'
     cat "$OUT/none" "$EXAMPLES" | evaluate --per-example | head -n 1 | cmp - <(echo '{"loss": null, "targets": 0}')
     cat "$OUT/none" "$EXAMPLES" | evaluate --json >"$OUT/a"
     jq -e '.examples == 51' "$OUT/a"
@@ -103,15 +104,19 @@ evaluate() {
     echo '{"input_ids": [5, 2000], "labels": [5, 2000]}' >"$OUT/high.jsonl"
     mkdir "$OUT/bare"
     pt-tokenize -q -m "$OUT/bare" "$OUT/high.jsonl" >"$OUT/high"
-    exits 4 pt-eval -m $MODEL "$OUT/high" && says 'token 2000'
-    exits 4 pt-eval -m tests/data/reference/bloom-6heads/model -p "$PROMPT" "$EXAMPLES" && says fingerprint
+    exits 4 pt-eval -m $MODEL "$OUT/high"
+    says 'token 2000'
+    exits 4 pt-eval -m tests/data/reference/bloom-6heads/model -p "$PROMPT" "$EXAMPLES"
+    says fingerprint
 }
 
 @test "wrong command lines, full disks" {
-    exits 2 pt-eval "$EXAMPLES" && says '-m MODEL'
+    exits 2 pt-eval "$EXAMPLES"
+    says '-m MODEL'
     exits 2 pt-eval -m $MODEL one two
     exits 2 evaluate --logits '' "$EXAMPLES"
-    exits 2 evaluate --logits same -o same "$EXAMPLES" && says 'one name for two outputs'
+    exits 2 evaluate --logits same -o same "$EXAMPLES"
+    says 'one name for two outputs'
     exits 1 evaluate -o /dev/full "$EXAMPLES"
     exits 1 evaluate --logits /dev/full "$EXAMPLES"
     run bash -c "pt-eval -q -m $MODEL $EXAMPLES >/dev/full"

@@ -9,15 +9,13 @@ setup() {
     FOLDERS=("$OLDPWD"/tests/data/reference/*/)
 }
 
-# for_each_folder FUNCTION: names the folder where the function fails.
+# for_each_folder FUNCTION: every command in it must succeed (so it is no part of a condition); what failed is in the last folder named.
 for_each_folder() {
     for folder in "${FOLDERS[@]}"; do
         folder=${folder%/}
         model=$folder/model
-        "$1" || {
-            echo "in $folder"
-            return 1
-        }
+        echo "in $folder"
+        "$1"
     done
 }
 
@@ -93,7 +91,26 @@ refuses() {
     cp -r "$model" other
     chmod -R u+w other
     jq '. + {num_local_experts: 8}' "$model/config.json" >other/config.json
-    exits 4 pt-sample -m other --greedy --max-new-tokens 1 --input-ids "5 6" && says num_local_experts
+    exits 4 pt-sample -m other --greedy --max-new-tokens 1 --input-ids "5 6"
+    says num_local_experts
     exits 0 pt-info other
     [[ $output == *num_local_experts* ]]
+}
+
+@test "every tool that needs the weights refuses such a model" {
+    folder=${FOLDERS[0]%/}
+    model=$folder/model
+    cp -r "$model" other
+    chmod -R u+w other
+    jq '. + {quantization_config: {bits: 4}}' "$model/config.json" >other/config.json
+    trainer_prompt "$folder" >prompt.safetensors
+    trainer_updates "$folder" >updates
+    pt-tokenize -m "$model" "$folder/train.json" >examples
+    exits 4 pt-init -m other --random -n 2 -o result
+    says quantization_config
+    exits 4 pt-train -q -m other -p prompt.safetensors updates -o result
+    says quantization_config
+    exits 4 pt-eval -q -m other -p prompt.safetensors examples -o result
+    says quantization_config
+    [ ! -e result ]
 }

@@ -89,16 +89,19 @@ safetensors() {
     cp -r "$data/reference/bloom/adapter-pickled" cut
     chmod -R u+w cut
     head -c 2000 "$data/reference/bloom/adapter-pickled/adapter_model.bin" >cut/adapter_model.bin
-    exits 3 pt-info cut && says adapter_model.bin
+    exits 3 pt-info cut
+    says adapter_model.bin
     tar czf cut.tar.gz cut
-    exits 3 pt-info cut.tar.gz && says adapter_model.bin
+    exits 3 pt-info cut.tar.gz
+    says adapter_model.bin
 }
 
 @test "an adapter of another method is described, and does not verify" {
     exits 0 pt-info --json "$data/reference/bloom/adapter-lora"
     jq -e '.kind == "adapter" and .configuration.peft_type == "LORA" and .configuration.r == 2 and .tensors[1].shape == [192, 2] and
         (.not_supported | contains("LORA"))' <<<"$output"
-    exits 4 pt-info --verify "$data/reference/bloom/adapter-lora" && says "'LORA' is not supported"
+    exits 4 pt-info --verify "$data/reference/bloom/adapter-lora"
+    says "'LORA' is not supported"
     cp -r "$data/reference/bloom/adapter-lora" cut
     chmod -R u+w cut
     head -c 2000 "$data/reference/bloom/adapter-lora/adapter_model.safetensors" >cut/adapter_model.safetensors

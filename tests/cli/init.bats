@@ -83,7 +83,8 @@ shape() {
     init --from $ADAPTER >"$OUT/e"
     pt-merge --to peft -o "$OUT/pe" "$OUT/e"
     same_bytes $ADAPTER/adapter_model.safetensors "$OUT/pe/adapter_model.safetensors"
-    exits 4 init --from "$OUT/a" -n 8 -o "$OUT/f" && says '7 virtual tokens, not 8'
+    exits 4 init --from "$OUT/a" -n 8 -o "$OUT/f"
+    says '7 virtual tokens, not 8'
     [ ! -e "$OUT/f" ]
 }
 
@@ -96,36 +97,46 @@ shape() {
         says "$(header "$OUT/$file" | jq -r .__metadata__.base_model_fingerprint)"
     done
     says 'hint: --ignore-fingerprint'
-    exits 4 pt-init -m $OTHER --ignore-fingerprint --from "$OUT/a" && says 'hidden size'
+    exits 4 pt-init -m $OTHER --ignore-fingerprint --from "$OUT/a"
+    says 'hidden size'
     pt-init -m "$OUT/changed" --ignore-fingerprint --from "$OUT/a" >"$OUT/c"
     [ "$(header "$OUT/c" | jq .__metadata__.base_model_fingerprint)" = "$(header "$OUT/b" | jq .__metadata__.base_model_fingerprint)" ]
 }
 
 @test "methods that are not there are refused by name" {
-    exits 4 init --method lora && says "method 'lora' is not supported"
-    exits 4 init --method prefix && says "method 'prefix' is not supported"
+    exits 4 init --method lora
+    says "method 'lora' is not supported"
+    exits 4 init --method prefix
+    says "method 'prefix' is not supported"
     init --method prompt >"$OUT/a"
 }
 
 @test "wrong command lines" {
-    exits 2 pt-init && says '-m MODEL'
-    exits 2 init --text a --vocab && says 'exclude each other'
-    exits 2 init --random --from x && says 'exclude each other'
-    exits 2 init --std 0.1 && says '--std'
-    exits 2 init --text '' && says 'no token'
+    exits 2 pt-init
+    says '-m MODEL'
+    exits 2 init --text a --vocab
+    says 'exclude each other'
+    exits 2 init --random --from x
+    says 'exclude each other'
+    exits 2 init --std 0.1
+    says '--std'
+    exits 2 init --text ''
+    says 'no token'
     exits 2 init -n 0
     exits 2 init -n 1x
     exits 2 init --seed -1
     exits 2 init --seed 4294967296
     exits 2 init --random --std nan
     exits 2 init surplus
-    exits 3 init --text $'\xff' && says 'UTF-8'
+    exits 3 init --text $'\xff'
+    says 'UTF-8'
 }
 
 @test "what is no model is refused" {
     exits 1 pt-init -m "$OUT/absent"
     mkdir "$OUT/empty"
-    exits 3 pt-init -m "$OUT/empty" && says "$OUT/empty: holds no config.json"
+    exits 3 pt-init -m "$OUT/empty"
+    says "$OUT/empty: holds no config.json"
     cp -r $MODEL "$OUT/cut"
     head -c 800000 $MODEL/model.safetensors >"$OUT/cut/model.safetensors"
     exits 3 pt-init -m "$OUT/cut"
@@ -135,7 +146,8 @@ shape() {
     cp -r $MODEL "$OUT/mute"
     rm "$OUT/mute/tokenizer.json"
     pt-init -m "$OUT/mute" >"$OUT/a"
-    exits 3 pt-init -m "$OUT/mute" --text a && says tokenizer
+    exits 3 pt-init -m "$OUT/mute" --text a
+    says tokenizer
 }
 
 @test "nothing is written to a terminal, to a full disk, or where nobody can" {

@@ -67,7 +67,8 @@ same_values() {
     [ "$(jq -c '[.num_layers, .base_model_name_or_path, .token_dim]' "$OUT/without/adapter_config.json")" = '[null,null,64]' ]
     pt-merge --to peft -m $MODEL --base-name someone/tiny -o "$OUT/with" "$OUT/bare"
     jq -e '.num_layers == 3 and .num_attention_heads == 4 and .base_model_name_or_path == "someone/tiny"' "$OUT/with/adapter_config.json"
-    exits 4 pt-merge -m tests/data/reference/bloom-6heads/model "$OUT/bare" && says 'hidden size'
+    exits 4 pt-merge -m tests/data/reference/bloom-6heads/model "$OUT/bare"
+    says 'hidden size'
 }
 
 @test "archives, compressed or not, are read and written" {
@@ -107,9 +108,12 @@ same_values() {
     pt-init -m $MODEL -n 3 -o "$OUT/a"
     pt-init -m "$OUT/changed" -n 3 -o "$OUT/b"
     pt-init -m $MODEL -n 4 -o "$OUT/c"
-    exits 4 pt-merge "$OUT/a" "$OUT/b" && says fingerprint
-    exits 4 pt-merge --concat "$OUT/a" "$OUT/b" && says fingerprint
-    exits 4 pt-merge "$OUT/a" "$OUT/c" && says '[4, 64]'
+    exits 4 pt-merge "$OUT/a" "$OUT/b"
+    says fingerprint
+    exits 4 pt-merge --concat "$OUT/a" "$OUT/b"
+    says fingerprint
+    exits 4 pt-merge "$OUT/a" "$OUT/c"
+    says '[4, 64]'
     pt-merge --ignore-fingerprint -m $MODEL "$OUT/a" "$OUT/b" >"$OUT/d"
 }
 
@@ -121,12 +125,14 @@ same_values() {
     exits 3 pt-merge "$OUT/changed"
     exits 3 pt-merge - </dev/null
     exits 1 pt-merge "$OUT/absent"
-    exits 4 pt-merge $MODEL && says 'adapter_config.json'
+    exits 4 pt-merge $MODEL
+    says 'adapter_config.json'
     exits 4 pt-merge $MODEL/model.safetensors
     exits 3 pt-merge $MODEL/config.json
     cp -r $REFERENCE/adapter-trained "$OUT/lora"
     sed 's/PROMPT_TUNING/LORA/' $REFERENCE/adapter-trained/adapter_config.json >"$OUT/lora/adapter_config.json"
-    exits 4 pt-merge "$OUT/lora" && says "'LORA' is not supported"
+    exits 4 pt-merge "$OUT/lora"
+    says "'LORA' is not supported"
 }
 
 @test "an adapter replaces an older one, and nothing else" {
@@ -135,7 +141,8 @@ same_values() {
     same_bytes "$OUT/adapter/adapter_config.json" $REFERENCE/adapter-text-init/adapter_config.json
     touch "$OUT/adapter/precious"
     run pt-merge --to peft -o "$OUT/adapter" $REFERENCE/adapter-trained
-    [ "$status" -ne 0 ] && [ -e "$OUT/adapter/precious" ]
+    [ "$status" -ne 0 ]
+    [ -e "$OUT/adapter/precious" ]
     same_bytes "$OUT/adapter/adapter_config.json" $REFERENCE/adapter-text-init/adapter_config.json
 }
 
@@ -143,9 +150,12 @@ same_values() {
     pt-init -m $MODEL -n 3 -o "$OUT/a"
     exits 2 pt-merge
     exits 2 pt-merge --to nothing "$OUT/a"
-    exits 4 pt-merge --to model -m $MODEL -o "$OUT/m" "$OUT/a" && says '--to model is not supported'
-    exits 2 pt-merge --to peft "$OUT/a" && says 'hint: name it: -o DIR'
-    exits 2 pt-merge --weight 1,2 "$OUT/a" && says '2 weights for 1 inputs'
+    exits 4 pt-merge --to model -m $MODEL -o "$OUT/m" "$OUT/a"
+    says '--to model is not supported'
+    exits 2 pt-merge --to peft "$OUT/a"
+    says 'hint: name it: -o DIR'
+    exits 2 pt-merge --weight 1,2 "$OUT/a"
+    says '2 weights for 1 inputs'
     exits 2 pt-merge --weight 1,, "$OUT/a" "$OUT/a" "$OUT/a"
     exits 2 pt-merge --weight nan "$OUT/a"
     exits 2 pt-merge --weight 1 --concat "$OUT/a"

@@ -209,8 +209,10 @@ refuses_arrow() {
     refuses 3 'byte 1: a NUL: binary data, not text' 'a\x00b\x00'
     tar cf "$BATS_TEST_TMPDIR/inner.tar" -C "$DEMO_MODEL" config.json
     tar cf "$BATS_TEST_TMPDIR/outer.tar" -C "$BATS_TEST_TMPDIR" inner.tar
-    exits 3 pt-tokenize -m "$DEMO_MODEL" "$BATS_TEST_TMPDIR/outer.tar" && says 'a NUL'
-    exits 3 pt-tokenize -m "$DEMO_MODEL" --text /dev/zero && says 'byte 0: a NUL'
+    exits 3 pt-tokenize -m "$DEMO_MODEL" "$BATS_TEST_TMPDIR/outer.tar"
+    says 'a NUL'
+    exits 3 pt-tokenize -m "$DEMO_MODEL" --text /dev/zero
+    says 'byte 0: a NUL'
     refuses 4 'chat messages are not supported' '{"messages":[{"role":"user","content":"hi"}]}'
     exits 1 pt-tokenize -m "$DEMO_MODEL" /nonexistent
 }

@@ -324,7 +324,8 @@ wait_for_step() {
     exits 2 pt-train -p "$PROMPT" "$UPDATES"
     exits 2 pt-train -m "$MODEL" "$UPDATES"
     exits 2 pt-train -m "$MODEL" -p - -
-    exits 2 train --save same -o same "$UPDATES" && says "same: one name for two outputs"
+    exits 2 train --save same -o same "$UPDATES"
+    says "same: one name for two outputs"
     exits 2 train --save same --log same "$UPDATES"
     exits 2 train --log '' "$UPDATES"
     exits 2 train --schedule round "$UPDATES"

@@ -477,6 +477,11 @@ static void archives_are_checked(void **state)
     add_member(&made, "readme.txt", "x", 1, 0);
     assert_int_equal(open_made(&made, &err), PT_MISMATCH);
     struct pt_tensors set;
+    static const char two[] =
+        BEGIN STORAGE VIEW "\211ccollections\nOrderedDict\n)RtRs"
+                           "X\x01\0\0\0tctorch._utils\n_rebuild_tensor_v2\n(" STORAGE VIEW FINISH;
+    assert_int_equal(open_pickle(two, sizeof two - 1, &set, &err), PT_BAD_INPUT);
+    assert_non_null(strstr(err.message, "two tensors named \"t\""));
     assert_int_equal(OPEN("\x80\x02}(X\x01\0\0\0tK\x01u."), 0); /* a table without tensors */
     assert_int_equal(set.n, 0);
     pt_tensors_free(&set);
@@ -484,6 +489,67 @@ static void archives_are_checked(void **state)
     err = (struct pt_error){0};
     assert_int_equal(pt_pytorch_file_open(&set, in_scratch("x.bin"), &err), PT_BAD_INPUT);
     assert_non_null(strstr(err.message, "Git-LFS"));
+}
+
+/* The form before 1.6, of pieces, so that each can be exchanged. */
+#define MAGIC "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."
+#define VERSION "\x80\x02M\xe9\x03."
+#define ORDER "\x80\x02}X\x0d\0\0\0little_endian\x88s."
+#define SAVED BEGIN STORAGE VIEW FINISH
+#define KEYS                \
+    "\x80\x02](X\x01\0\0\0" \
+    "0e."
+#define STORED           \
+    "\x04\0\0\0\0\0\0\0" \
+    "0123456789abcdef"
+/* A storage of 2^62 + 4 elements: 16 bytes, if their product were not checked. */
+#define HUGE "\x8a\x08\x04\0\0\0\0\0\0\x40"
+
+static void rows_of_pickles_are_checked(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *bytes;
+        size_t n;
+        enum pt_status status;
+        const char *message;
+    } cases[] = {
+#define CASE(bytes, status, message) {bytes, sizeof(bytes) - 1, status, message}
+        CASE(MAGIC VERSION ORDER SAVED KEYS STORED, PT_OK, ""),
+        CASE(MAGIC "\x80\x02M\xea\x03." ORDER SAVED KEYS STORED, PT_MISMATCH, "version"),
+        CASE(MAGIC "\x80\x02}." ORDER SAVED KEYS STORED, PT_MISMATCH, "version"),
+        CASE(MAGIC VERSION "\x80\x02}X\x0d\0\0\0little_endian\x89s." SAVED KEYS STORED, PT_MISMATCH,
+             "byte order"),
+        CASE(MAGIC VERSION "\x80\x02}." SAVED KEYS STORED, PT_MISMATCH, "byte order"),
+        CASE(MAGIC VERSION ORDER SAVED "\x80\x02}." STORED, PT_BAD_INPUT, "no list"),
+        CASE(MAGIC VERSION ORDER SAVED "\x80\x02](K\0e." STORED, PT_BAD_INPUT, "not text"),
+        CASE(MAGIC VERSION ORDER SAVED "\x80\x02].", PT_BAD_INPUT, "storage 0 is missing"),
+        CASE(MAGIC VERSION ORDER SAVED "\x80\x02](X\x01\0\0\0"
+                                       "1e." STORED,
+             PT_BAD_INPUT, "storage 1 is not described"),
+        CASE(MAGIC VERSION ORDER SAVED "\x80\x02](X\x01\0\0\0"
+                                       "0X\x01\0\0\0"
+                                       "0e." STORED STORED,
+             PT_BAD_INPUT, "two storages 0"),
+        CASE(MAGIC VERSION ORDER SAVED KEYS STORED "x", PT_BAD_INPUT, "1 bytes behind"),
+        CASE(MAGIC VERSION ORDER SAVED KEYS "\x05\0\0\0\0\0\0\0"
+                                            "0123456789abcdefghij",
+             PT_BAD_INPUT, "has 5 elements"),
+        CASE(MAGIC VERSION ORDER BEGIN "(X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\0"
+                                       "0X\x03\0\0\0cpu" HUGE "tQ" VIEW FINISH KEYS "\x04\0\0\0\0\0\0\x40"
+                                       "0123456789abcdef",
+             PT_BAD_INPUT, "cut short in storage 0"),
+#undef CASE
+    };
+    for (size_t i = 0; i < N_OF(cases); i++) {
+        struct pt_error err = {0};
+        struct pt_tensors set;
+        write_file(in_scratch("row.pt"), cases[i].bytes, cases[i].n);
+        if (pt_pytorch_file_open(&set, in_scratch("row.pt"), &err) != (int)cases[i].status ||
+            !strstr(err.message, cases[i].message))
+            fail_msg("case %zu: %d %s", i, (int)err.status, err.message);
+        pt_tensors_free(&set);
+    }
 }
 
 int main(void)
@@ -504,6 +570,7 @@ int main(void)
         cmocka_unit_test(malformed_pickles_are_refused),
         cmocka_unit_test(bombs_are_refused),
         cmocka_unit_test(archives_are_checked),
+        cmocka_unit_test(rows_of_pickles_are_checked),
     };
     return cmocka_run_group_tests_name("pytorch_file", tests, make_scratch, remove_scratch);
 }

@@ -165,6 +165,22 @@ static void corner_cases_of_headers(void **state)
             fail_msg("%s: status %d: %s", cases[i].header, (int)err.status, err.message);
 }
 
+static void deep_nesting_is_refused(void **state)
+{
+    (void)state;
+    enum { DEEP = 50000 };
+    struct pt_error err;
+    struct pt_tensors set;
+    char *bytes = calloc(1, 8 + DEEP + 1);
+    memcpy(bytes, &(uint64_t){DEEP}, 8);
+    memset(bytes + 8, '[', DEEP);
+    assert_int_equal(read_bytes(&set, bytes, 8 + DEEP, &err), PT_BAD_INPUT);
+    for (size_t i = 0; i + 5 <= DEEP; i += 5)
+        memcpy(bytes + 8 + i, "{\"a\":", 5);
+    assert_int_equal(read_bytes(&set, bytes, 8 + DEEP, &err), PT_BAD_INPUT);
+    free(bytes);
+}
+
 static void pointers_and_empty_files_are_named(void **state)
 {
     (void)state;
@@ -370,6 +386,7 @@ int main(void)
         cmocka_unit_test(verdicts_equal_the_reference),
         cmocka_unit_test(headers_are_checked),
         cmocka_unit_test(corner_cases_of_headers),
+        cmocka_unit_test(deep_nesting_is_refused),
         cmocka_unit_test(pointers_and_empty_files_are_named),
         cmocka_unit_test(sets_come_back),
         cmocka_unit_test(bytes_equal_the_reference_writers),

@@ -424,6 +424,36 @@ static void test_not_sentencepiece(void **state)
     assert_non_null(strstr(err.message, "SentencePiece"));
 }
 
+static void check_cuts(const char *path, size_t first, size_t last, size_t step)
+{
+    size_t n;
+    char *bytes = read_file(path, &n);
+    for (size_t cut = first; cut < last && cut < n; cut += step) {
+        struct pt_error err = {0};
+        struct pt_tokenizer *tokenizer;
+        write_file(in_scratch("cut.model"), bytes, cut);
+        if (pt_tokenizer_open(&tokenizer, in_scratch("cut.model"), &err) != PT_BAD_INPUT)
+            fail_msg("%s, cut at byte %zu: %d %s", path, cut, (int)err.status, err.message);
+    }
+    free(bytes);
+}
+
+/* What is cut between two pieces, or in front of the normalizer, is sound to the library. */
+static void test_sentencepiece_cut_short(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *path;
+        size_t normalizer; /* where it begins */
+    } models[] = {{"tests/data/tokenizers/sentencepiece-bytes.model", 32517},
+                  {"tests/data/tokenizers/sentencepiece-no-bos.model", 15577}};
+    for (size_t m = 0; m < N_OF(models); m++) {
+        check_cuts(models[m].path, 1, 300, 1);
+        check_cuts(models[m].path, models[m].normalizer - 150, models[m].normalizer + 10, 1);
+        check_cuts(models[m].path, 300, SIZE_MAX, 9973);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -436,6 +466,7 @@ int main(void)
         cmocka_unit_test(test_malformed),
         cmocka_unit_test(test_unsupported),
         cmocka_unit_test(test_not_sentencepiece),
+        cmocka_unit_test(test_sentencepiece_cut_short),
         cmocka_unit_test(test_unknown_characters),
         cmocka_unit_test(test_steps_that_are_refused),
         cmocka_unit_test(test_decoding_bytes_and_blanks),

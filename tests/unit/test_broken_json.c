@@ -1,0 +1,221 @@
+/*
+ * The JSON files that stand beside weights: cut short at every byte, nested without end, and with every value
+ * replaced by others of every type.
+ */
+#include "files.h"
+#include "json_changes.h"
+#include "model_folder.h"
+#include "reference_folders.h"
+
+#include "model/config.h"
+#include "model/model.h"
+#include "text/tokenizer.h"
+
+static void write_text(const char *path, const char *text)
+{
+    write_file(path, text, strlen(text));
+}
+
+static int open_model(const char *folder, struct pt_error *err)
+{
+    struct pt_model *model;
+    int status = pt_model_open(&model, folder, err);
+    pt_model_close(model);
+    return status;
+}
+
+static int open_tokenizer(const char *path, struct pt_error *err)
+{
+    struct pt_tokenizer *tokenizer = NULL;
+    int status = pt_tokenizer_open(&tokenizer, path, err);
+    if (!status)
+        pt_tokenizer_close(tokenizer);
+    return status;
+}
+
+/* Every beginning of the text, and the text's brackets without end. */
+static void check_truncations(const char *path, const char *text,
+                              int (*open)(const char *path, struct pt_error *err), const char *opened)
+{
+    enum { DEEP = 10000 };
+    struct pt_error err = {0};
+    write_text(path, text);
+    if (open(opened, &err))
+        fail_msg("%s", err.message);
+    for (size_t n = 0; n < strlen(text); n++) {
+        err = (struct pt_error){0};
+        write_file(path, text, n);
+        if (open(opened, &err) != PT_BAD_INPUT)
+            fail_msg("%s, cut at byte %zu: %d %s", path, n, (int)err.status, err.message);
+    }
+    char deep[2][DEEP + 1] = {{0}};
+    memset(deep[0], '[', DEEP);
+    for (size_t i = 0; i + 5 <= DEEP; i += 5)
+        memcpy(deep[1] + i, "{\"a\":", 5);
+    for (size_t i = 0; i < N_OF(deep); i++) {
+        err = (struct pt_error){0};
+        write_text(path, deep[i]);
+        assert_int_equal(open(opened, &err), PT_BAD_INPUT);
+    }
+}
+
+/* --- config.json --- */
+
+static int parse_config(const json_t *document, struct pt_error *err)
+{
+    struct pt_config config;
+    return pt_config_parse(&config, document, "config.json", err);
+}
+
+static json_t *config_of(const char *folder)
+{
+    char path[128];
+    struct pt_error err = {0};
+    json_t *object;
+    snprintf(path, sizeof path, REFERENCE "%s/model/config.json", folder);
+    assert_int_equal(pt_json_load(&object, path, &err), 0);
+    return object;
+}
+
+static void configurations_are_read_or_refused(void **state)
+{
+    (void)state;
+    for (size_t f = 0; f < N_OF(reference_folders); f++) {
+        json_t *object = config_of(reference_folders[f]);
+        check_every_change(object, object, parse_config);
+        json_decref(object);
+    }
+}
+
+static struct folder folder; /* a model's, in shards */
+
+static void configurations_that_are_cut_short_are_refused(void **state)
+{
+    (void)state;
+    json_t *object = config_of("bloom");
+    char *text = json_dumps(object, JSON_COMPACT);
+    check_truncations(folder_file(&folder, "config.json"), text, open_model, folder.path);
+    json_decref(object);
+    free(text);
+}
+
+/* --- model.safetensors.index.json --- */
+
+static const char shard[] = "model-00001-of-00001.safetensors";
+
+static json_t *make_index(void)
+{
+    struct pt_error err = {0};
+    struct pt_tensors set;
+    json_t *map = json_object();
+    assert_int_equal(pt_safetensors_open(&set, folder_file(&folder, shard), &err), 0);
+    for (size_t i = 0; i < set.n; i++)
+        assert_int_equal(json_object_set_new(map, set.tensors[i].name, json_string(shard)), 0);
+    pt_tensors_free(&set);
+    return json_pack("{s:{s:i}, s:o}", "metadata", "total_size", 1, "weight_map", map);
+}
+
+static int open_index(const json_t *document, struct pt_error *err)
+{
+    char *text = json_dumps(document, JSON_COMPACT | JSON_ENCODE_ANY);
+    write_text(folder_file(&folder, "model.safetensors.index.json"), text);
+    free(text);
+    return open_model(folder.path, err);
+}
+
+static void indices_are_read_or_refused(void **state)
+{
+    (void)state;
+    json_t *index = make_index();
+    check_every_change(index, index, open_index);
+    json_decref(index);
+}
+
+static void indices_that_are_cut_short_are_refused(void **state)
+{
+    (void)state;
+    json_t *index = make_index();
+    char *text = json_dumps(index, JSON_COMPACT);
+    check_truncations(folder_file(&folder, "model.safetensors.index.json"), text, open_model, folder.path);
+    json_decref(index);
+    free(text);
+}
+
+static int start_folder(void **state)
+{
+    (void)state;
+    folder_make(&folder);
+    folder_copy(&folder, REFERENCE "bloom/model/config.json", "config.json");
+    folder_copy(&folder, REFERENCE "bloom/model/model.safetensors", shard);
+    json_t *index = make_index();
+    int status = json_dump_file(index, folder_file(&folder, "model.safetensors.index.json"), 0);
+    json_decref(index);
+    return status;
+}
+
+static int finish_folder(void **state)
+{
+    (void)state;
+    folder_remove(&folder);
+    return 0;
+}
+
+/* --- tokenizer.json --- */
+
+static int open_changed_tokenizer(const json_t *document, struct pt_error *err)
+{
+    char *text = json_dumps(document, JSON_COMPACT);
+    const char *path = in_scratch("tokenizer.json");
+    write_text(path, text);
+    free(text);
+    return open_tokenizer(path, err);
+}
+
+static void tokenizers_are_read_or_refused(void **state)
+{
+    (void)state;
+    static const char *const forms[] = {"gemma-form", "llama2-form", "llama3-form", "metaspace-form"};
+    for (size_t f = 0; f < N_OF(forms); f++) {
+        char path[128];
+        struct pt_error err = {0};
+        json_t *tokenizer;
+        snprintf(path, sizeof path, "tests/data/tokenizers/%s.json", forms[f]);
+        assert_int_equal(pt_json_load(&tokenizer, path, &err), 0);
+        json_t *merges = json_object_get(json_object_get(tokenizer, "model"), "merges");
+        while (json_array_size(merges) > 2) /* they take most of the time */
+            assert_int_equal(json_array_remove(merges, json_array_size(merges) - 1), 0);
+        check_every_change(tokenizer, tokenizer, open_changed_tokenizer);
+        json_decref(tokenizer);
+    }
+}
+
+static void tokenizers_that_are_cut_short_are_refused(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "{\"version\":\"1.0\",\"truncation\":null,\"padding\":null,\"added_tokens\":[{\"id\":4,\"content\":"
+        "\"</s>\",\"single_word\":false,\"lstrip\":false,\"rstrip\":false,\"normalized\":false,\"special\":"
+        "true}],\"normalizer\":{\"type\":\"NFC\"},\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":"
+        "[{\"type\":\"Split\",\"pattern\":{\"Regex\":\" ?\\\\p{L}+\"},\"behavior\":\"Isolated\",\"invert\":"
+        "false},{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"trim_offsets\":true,\"use_regex\":false}"
+        "]"
+        "},\"post_processor\":null,\"decoder\":{\"type\":\"ByteLevel\"},\"model\":{\"type\":\"BPE\","
+        "\"dropout\":null,\"unk_token\":null,\"fuse_unk\":false,\"vocab\":{\"a\":0,\"\\u00e9\":1,\"ab\":2,"
+        "\"b\":3},\"merges\":[[\"a\",\"b\"]]}}";
+    const char *path = in_scratch("tokenizer.json");
+    check_truncations(path, text, open_tokenizer, path);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(configurations_are_read_or_refused),
+        cmocka_unit_test_setup_teardown(configurations_that_are_cut_short_are_refused, start_folder,
+                                        finish_folder),
+        cmocka_unit_test_setup_teardown(indices_are_read_or_refused, start_folder, finish_folder),
+        cmocka_unit_test_setup_teardown(indices_that_are_cut_short_are_refused, start_folder, finish_folder),
+        cmocka_unit_test(tokenizers_are_read_or_refused),
+        cmocka_unit_test(tokenizers_that_are_cut_short_are_refused),
+    };
+    return cmocka_run_group_tests(tests, make_scratch, remove_scratch);
+}
