@@ -1,15 +1,18 @@
 /*
- * The JSON files that stand beside weights: cut short at every byte, nested without end, and with every value
- * replaced by others of every type.
+ * The JSON files that stand beside weights and data: cut short at every byte, nested without end, and with
+ * every value replaced by others of every type.
  */
 #include "files.h"
 #include "json_changes.h"
 #include "model_folder.h"
 #include "reference_folders.h"
 
+#include "generate/settings.h"
 #include "model/config.h"
 #include "model/model.h"
+#include "text/records.h"
 #include "text/tokenizer.h"
+#include "tune/tuned.h"
 
 static void write_text(const char *path, const char *text)
 {
@@ -59,7 +62,131 @@ static void check_truncations(const char *path, const char *text,
     }
 }
 
-/* --- config.json --- */
+/* --- files of a folder --- */
+
+static int open_eos(const char *path, struct pt_error *err)
+{
+    struct pt_tokenizer *tokenizer = NULL;
+    uint32_t id;
+    if (!pt_tokenizer_open(&tokenizer, path, err)) {
+        (void)!pt_tokenizer_eos(tokenizer, NULL, &id, err); /* the failure is in err */
+        pt_tokenizer_close(tokenizer);
+    }
+    return (int)err->status;
+}
+
+static int open_records(const char *path, struct pt_error *err)
+{
+    struct pt_records *records = NULL;
+    struct pt_record record;
+    bool end = false, skippable;
+    if (!pt_records_open(&records, path, PT_RECORDS_ANY, err))
+        while (!end && !pt_records_next(records, &record, &end, &skippable, err))
+            ;
+    pt_records_close(records);
+    return (int)err->status;
+}
+
+static int open_adapter(const char *path, struct pt_error *err)
+{
+    struct pt_tuned *tuned = NULL;
+    if (!pt_tuned_open(&tuned, path, NULL, false, err))
+        pt_tuned_free(tuned);
+    return (int)err->status;
+}
+
+static int open_settings(const char *path, struct pt_error *err)
+{
+    struct pt_generation_settings settings = {0};
+    return pt_generation_read(&settings, path, err);
+}
+
+static const struct document {
+    const char *folder, *file;
+    int (*open)(const char *folder, struct pt_error *err);
+} documents[] =
+    {
+        {REFERENCE "bloom/model", "config.json", open_model},
+        {NULL, "model.safetensors.index.json", open_model}, /* made here */
+        {REFERENCE "bloom/model", "generation_config.json", open_settings},
+        {REFERENCE "bloom/model", "tokenizer_config.json", open_eos},
+        {REFERENCE "bloom/model", "special_tokens_map.json", open_eos},
+        {REFERENCE "bloom/adapter-trained", "adapter_config.json", open_adapter},
+        {"tests/data/arrow/alpaca", "state.json", open_records},
+},
+  *current;
+
+static struct folder folder; /* a copy of the current document's */
+
+/* A model of one shard. */
+static void make_index(void)
+{
+    static const char shard[] = "model-00001-of-00001.safetensors";
+    struct pt_error err = {0};
+    struct pt_tensors set;
+    json_t *map = json_object();
+    folder_copy(&folder, REFERENCE "bloom/model/config.json", "config.json");
+    folder_copy(&folder, REFERENCE "bloom/model/model.safetensors", shard);
+    assert_int_equal(pt_safetensors_open(&set, folder_file(&folder, shard), &err), 0);
+    for (size_t i = 0; i < set.n; i++)
+        assert_int_equal(json_object_set_new(map, set.tensors[i].name, json_string(shard)), 0);
+    pt_tensors_free(&set);
+    json_t *index = json_pack("{s:{s:i}, s:o}", "metadata", "total_size", 1, "weight_map", map);
+    assert_int_equal(json_dump_file(index, folder_file(&folder, current->file), 0), 0);
+    json_decref(index);
+}
+
+/* The current document, in a folder of its own. */
+static json_t *begin_document(void)
+{
+    struct pt_error err = {0};
+    char command[512];
+    json_t *document;
+    folder_make(&folder);
+    snprintf(command, sizeof command, "cp %s/* '%s'", current->folder ? current->folder : "", folder.path);
+    if (current->folder)
+        assert_int_equal(system(command), 0);
+    else
+        make_index();
+    if (pt_json_load(&document, folder_file(&folder, current->file), &err) ||
+        current->open(folder.path, &err))
+        fail_msg("%s", err.message);
+    return document;
+}
+
+static void files_that_are_cut_short_are_refused(void **state)
+{
+    (void)state;
+    for (current = documents; current < documents + N_OF(documents); current++) {
+        json_t *document = begin_document();
+        char *text = json_dumps(document, JSON_COMPACT);
+        check_truncations(folder_file(&folder, current->file), text, current->open, folder.path);
+        free(text);
+        json_decref(document);
+        folder_remove(&folder);
+    }
+}
+
+static int open_changed(const json_t *document, struct pt_error *err)
+{
+    char *text = json_dumps(document, JSON_COMPACT);
+    write_text(folder_file(&folder, current->file), text);
+    free(text);
+    return current->open(folder.path, err);
+}
+
+static void files_with_other_values_are_read_or_refused(void **state)
+{
+    (void)state;
+    for (current = documents; current < documents + N_OF(documents); current++) {
+        json_t *document = begin_document();
+        check_every_change(document, document, open_changed);
+        json_decref(document);
+        folder_remove(&folder);
+    }
+}
+
+/* --- config.json of every family --- */
 
 static int parse_config(const json_t *document, struct pt_error *err)
 {
@@ -67,97 +194,18 @@ static int parse_config(const json_t *document, struct pt_error *err)
     return pt_config_parse(&config, document, "config.json", err);
 }
 
-static json_t *config_of(const char *folder)
-{
-    char path[128];
-    struct pt_error err = {0};
-    json_t *object;
-    snprintf(path, sizeof path, REFERENCE "%s/model/config.json", folder);
-    assert_int_equal(pt_json_load(&object, path, &err), 0);
-    return object;
-}
-
-static void configurations_are_read_or_refused(void **state)
+static void configurations_of_every_family_are_read_or_refused(void **state)
 {
     (void)state;
     for (size_t f = 0; f < N_OF(reference_folders); f++) {
-        json_t *object = config_of(reference_folders[f]);
+        char path[128];
+        struct pt_error err = {0};
+        json_t *object;
+        snprintf(path, sizeof path, REFERENCE "%s/model/config.json", reference_folders[f]);
+        assert_int_equal(pt_json_load(&object, path, &err), 0);
         check_every_change(object, object, parse_config);
         json_decref(object);
     }
-}
-
-static struct folder folder; /* a model's, in shards */
-
-static void configurations_that_are_cut_short_are_refused(void **state)
-{
-    (void)state;
-    json_t *object = config_of("bloom");
-    char *text = json_dumps(object, JSON_COMPACT);
-    check_truncations(folder_file(&folder, "config.json"), text, open_model, folder.path);
-    json_decref(object);
-    free(text);
-}
-
-/* --- model.safetensors.index.json --- */
-
-static const char shard[] = "model-00001-of-00001.safetensors";
-
-static json_t *make_index(void)
-{
-    struct pt_error err = {0};
-    struct pt_tensors set;
-    json_t *map = json_object();
-    assert_int_equal(pt_safetensors_open(&set, folder_file(&folder, shard), &err), 0);
-    for (size_t i = 0; i < set.n; i++)
-        assert_int_equal(json_object_set_new(map, set.tensors[i].name, json_string(shard)), 0);
-    pt_tensors_free(&set);
-    return json_pack("{s:{s:i}, s:o}", "metadata", "total_size", 1, "weight_map", map);
-}
-
-static int open_index(const json_t *document, struct pt_error *err)
-{
-    char *text = json_dumps(document, JSON_COMPACT | JSON_ENCODE_ANY);
-    write_text(folder_file(&folder, "model.safetensors.index.json"), text);
-    free(text);
-    return open_model(folder.path, err);
-}
-
-static void indices_are_read_or_refused(void **state)
-{
-    (void)state;
-    json_t *index = make_index();
-    check_every_change(index, index, open_index);
-    json_decref(index);
-}
-
-static void indices_that_are_cut_short_are_refused(void **state)
-{
-    (void)state;
-    json_t *index = make_index();
-    char *text = json_dumps(index, JSON_COMPACT);
-    check_truncations(folder_file(&folder, "model.safetensors.index.json"), text, open_model, folder.path);
-    json_decref(index);
-    free(text);
-}
-
-static int start_folder(void **state)
-{
-    (void)state;
-    folder_make(&folder);
-    folder_copy(&folder, REFERENCE "bloom/model/config.json", "config.json");
-    folder_copy(&folder, REFERENCE "bloom/model/model.safetensors", shard);
-    json_t *index = make_index();
-    int status = json_dump_file(index, folder_file(&folder, "model.safetensors.index.json"), 0);
-    json_decref(index);
-    return status;
-}
-
-static int finish_folder(void **state)
-{
-    (void)state;
-    folder_remove(&folder);
-    return 0;
 }
 
 /* --- tokenizer.json --- */
@@ -209,11 +257,9 @@ static void tokenizers_that_are_cut_short_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(configurations_are_read_or_refused),
-        cmocka_unit_test_setup_teardown(configurations_that_are_cut_short_are_refused, start_folder,
-                                        finish_folder),
-        cmocka_unit_test_setup_teardown(indices_are_read_or_refused, start_folder, finish_folder),
-        cmocka_unit_test_setup_teardown(indices_that_are_cut_short_are_refused, start_folder, finish_folder),
+        cmocka_unit_test(files_that_are_cut_short_are_refused),
+        cmocka_unit_test(files_with_other_values_are_read_or_refused),
+        cmocka_unit_test(configurations_of_every_family_are_read_or_refused),
         cmocka_unit_test(tokenizers_are_read_or_refused),
         cmocka_unit_test(tokenizers_that_are_cut_short_are_refused),
     };
