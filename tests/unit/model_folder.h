@@ -41,8 +41,10 @@ static inline const char *folder_file(const struct folder *folder, const char *n
     return path;
 }
 
+/* Anew: a file that is emptied and written again goes to the disk at once on some file systems. */
 static inline void folder_write(const struct folder *folder, const char *name, const void *bytes, size_t n)
 {
+    (void)unlink(folder_file(folder, name));
     FILE *file = fopen(folder_file(folder, name), "wb");
     assert_non_null(file);
     assert_int_equal(fwrite(bytes, 1, n, file), n);

@@ -208,6 +208,74 @@ static void heads_are_tied_as_the_configuration_says(void **state)
     }
 }
 
+enum fault { MISSING, DOUBLED, OTHER_SHAPE, OTHER_RANK, OTHER_DTYPE, FAULTS };
+
+static void add_faulty(struct pt_tensors *set, const struct pt_tensor *t, enum fault fault,
+                       const char *spelling)
+{
+    struct pt_tensor faulty = *t;
+    faulty.dtype = fault == OTHER_DTYPE ? PT_I32 : t->dtype;
+    if (fault == OTHER_SHAPE && t->rank == 2)
+        faulty.shape[0] *= 2, faulty.shape[1] /= 2;
+    else if (fault == OTHER_SHAPE)
+        faulty.shape[0] /= 2;
+    if (fault == OTHER_RANK)
+        faulty.shape[faulty.rank++] = 1;
+    if (fault != MISSING)
+        add(set, t->name, &faulty, t->data);
+    if (fault == DOUBLED)
+        add(set, spelling, t, t->data);
+}
+
+/* The tensors with one of them as it should not be: refused, and the tensor named. */
+static void check_fault(const struct folder *folder, const struct pt_tensors *source, size_t at,
+                        enum fault fault, const struct pt_family *family)
+{
+    struct pt_error err = {0};
+    struct pt_model *model;
+    struct pt_tensors set = {0};
+    const char *name = source->tensors[at].name;
+    size_t cut = strlen(family->prefixes[0]);
+    for (size_t i = 0; i < source->n; i++) {
+        const struct pt_tensor *t = &source->tensors[i];
+        add_faulty(&set, t, i == at ? fault : FAULTS, t->name + cut);
+    }
+    folder_write_tensors(folder, "model.safetensors", &set);
+    if (pt_model_open(&model, folder->path, &err) !=
+            (fault == MISSING || fault == DOUBLED ? PT_BAD_INPUT : PT_MISMATCH) ||
+        !strstr(err.message, name))
+        fail_msg("%s, fault %d: %d, %s", name, (int)fault, (int)err.status, err.message);
+    pt_tensors_free(&set);
+}
+
+/* Outside of layers, and in the first one: the others are alike. */
+static bool stands_for_all(const char *name)
+{
+    const char *digit = strpbrk(name, "0123456789");
+    return !digit || (digit[0] == '0' && digit[1] == '.');
+}
+
+static void each_tensor_is_checked(void **state)
+{
+    (void)state;
+    for (size_t f = 0; f < N_OF(reference_folders); f++) {
+        struct folder folder;
+        struct pt_tensors source;
+        struct pt_model *model = open_model(reference_file(reference_folders[f], ""));
+        const struct pt_family *family = pt_model_config(model)->family;
+        open_tensors(&source, reference_folders[f]);
+        folder_make(&folder);
+        folder_copy(&folder, reference_file(reference_folders[f], "config.json"), "config.json");
+        for (size_t i = 0; i < source.n; i++)
+            for (enum fault fault = 0; fault < FAULTS && stands_for_all(source.tensors[i].name); fault++)
+                if (fault != DOUBLED || &source.tensors[i] != head_of(&source, family))
+                    check_fault(&folder, &source, i, fault, family);
+        pt_tensors_free(&source);
+        pt_model_close(model);
+        folder_remove(&folder);
+    }
+}
+
 /* How a checkpoint's elements are made narrower; vectors may stay f32. */
 struct narrowing {
     enum pt_dtype dtype;
@@ -352,6 +420,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_form_and_spelling_is_the_same_model),
         cmocka_unit_test(heads_are_tied_as_the_configuration_says),
+        cmocka_unit_test(each_tensor_is_checked),
         cmocka_unit_test(narrow_weights_compute_as_their_f32_copies),
     };
     return cmocka_run_group_tests(tests, start, NULL);
