@@ -5,6 +5,7 @@
  * go straight to their place; the others (those in front of the last block, and all that a part sees) are
  * left in a store of the unit's own, and the stores are added in order at the end.
  */
+#include "math/attention_ahead.h"
 #include "math/attention_blocks.h"
 
 #include "base/memory.h"
@@ -40,6 +41,7 @@ struct call {
 /* A thread's copies. */
 struct near {
     struct pt_near_keys keys;
+    struct pt_ahead ahead;
     float *dk, *dv;                       /* [n_keys, row_stride] */
     float *queries, *dqueries, *dout;     /* [PT_BLOCK_QUERIES, row_stride] */
     float *scores, *dscores, *cap_slopes; /* [PT_BLOCK_QUERIES, score_stride]; the last NULL without a cap */
@@ -74,18 +76,18 @@ static void form_score_gradients(const struct call *call, const struct near *nea
     }
 }
 
-static void run_block(const struct call *call, const struct near *near, const struct pt_query_block *block)
+static void run_block(const struct call *call, struct near *near, const struct pt_query_block *block)
 {
     const size_t stride = call->room.row_stride, dim = call->room.shape->head_dim;
     pt_gather_rows(block, call->q, near->queries);
     pt_gather_rows(block, call->dout, near->dout);
-    pt_block_scores(block, near->queries, near->keys.k_columns, near->scores);
+    pt_block_scores(block, &near->ahead, near->queries, near->keys.k_columns, near->scores);
     form_probabilities(call, near, block);
-    pt_block_spread(block, near->scores, near->dout, near->dv);
-    pt_block_scores(block, near->dout, near->keys.v_columns, near->dscores);
+    pt_block_spread(block, &near->ahead, near->scores, near->dout, near->dv);
+    pt_block_scores(block, &near->ahead, near->dout, near->keys.v_columns, near->dscores);
     form_score_gradients(call, near, block);
-    pt_block_spread(block, near->dscores, near->queries, near->dk);
-    pt_block_sums(block, near->dscores, near->keys.k_rows, near->dqueries);
+    pt_block_spread(block, &near->ahead, near->dscores, near->queries, near->dk);
+    pt_block_sums(block, &near->ahead, near->dscores, near->keys.k_rows, near->dqueries);
     for (size_t i = 0; i < block->n; i++) {
         struct pt_query_row at = pt_query_row_at(block, i);
         memcpy(pt_head(&call->dq, at.row, at.head), near->dqueries + i * stride, dim * sizeof(float));
@@ -111,14 +113,17 @@ static void add_to_blocks(const struct pt_attention_room *room, const struct pt_
     }
 }
 
-/* Rows first .. end of a segment's key head; gradients of keys are added in near->dk and near->dv. */
+/* Rows first .. end of a segment's key head; gradients of keys are added in near->dk and near->dv. `next` is
+ * the block that comes behind them. */
 static void run_rows(const struct call *call, struct near *near, const struct pt_segment *segment,
-                     size_t kv_head, size_t first, size_t end)
+                     size_t kv_head, size_t first, size_t end, const struct pt_query_block *next)
 {
-    for (size_t i = first; i < end; i += PT_BLOCK_QUERIES) {
-        struct pt_query_block block = pt_query_block_at(
-            &call->room, segment, kv_head, i, end - i < PT_BLOCK_QUERIES ? end - i : PT_BLOCK_QUERIES);
+    struct pt_query_block block = pt_query_block_at(&call->room, segment, kv_head, first, end), after;
+    for (; first < end; first += block.n, block = after) {
+        const size_t last = first + block.n;
+        after = last < end ? pt_query_block_at(&call->room, segment, kv_head, last, end) : *next;
         pt_bring_keys(&call->room, &near->keys, segment, kv_head, block.end);
+        pt_ahead_turn(&near->ahead, &after, &near->keys);
         run_block(call, near, &block);
     }
 }
@@ -136,17 +141,26 @@ static float *store_at(const struct call *call, const struct unit *unit, size_t 
     return call->store + (kv_head * call->n_stored + unit->at) * 2 * call->room.row_stride;
 }
 
-static void run_part(const struct call *call, struct near *near, const struct unit *unit, size_t kv_head)
+static void run_part(const struct call *call, struct near *near, const struct unit *unit, size_t kv_head,
+                     const struct pt_query_block *next)
 {
     float *const dk = near->dk, *const dv = near->dv;
     near->dk = store_at(call, unit, kv_head);
     near->dv = near->dk + unit->n_stored * call->room.row_stride;
-    run_rows(call, near, unit->segments, kv_head, unit->first, unit->first + unit->n);
+    run_rows(call, near, unit->segments, kv_head, unit->first, unit->first + unit->n, next);
     near->dk = dk;
     near->dv = dv;
 }
 
-static void run_segments(const struct call *call, struct near *near, const struct unit *unit, size_t kv_head)
+/* The block of queries that a segment's key head begins with. */
+static struct pt_query_block first_block(const struct call *call, const struct pt_segment *segment,
+                                         size_t kv_head)
+{
+    return pt_query_block_at(&call->room, segment, kv_head, 0, segment->n_queries * call->room.group);
+}
+
+static void run_segments(const struct call *call, struct near *near, const struct unit *unit, size_t kv_head,
+                         const struct pt_query_block *next)
 {
     const size_t stored = unit->n_stored * call->room.row_stride;
     float *store = store_at(call, unit, kv_head);
@@ -155,7 +169,9 @@ static void run_segments(const struct call *call, struct near *near, const struc
         const struct pt_segment *segment = &unit->segments[s];
         const size_t n_keys = pt_segment_keys(segment);
         clear_rows(call, near, unit->n_stored, n_keys);
-        run_rows(call, near, segment, kv_head, 0, segment->n_queries * call->room.group);
+        struct pt_query_block after =
+            s + 1 < unit->n_segments ? first_block(call, segment + 1, kv_head) : *next;
+        run_rows(call, near, segment, kv_head, 0, segment->n_queries * call->room.group, &after);
         add_to_blocks(&call->room, segment, kv_head, unit->n_stored, n_keys, near->dk, near->dv);
     }
     memcpy(store, near->dk, stored * sizeof *store);
@@ -210,10 +226,29 @@ static void cut(struct call *call, const struct pt_segment *segments, size_t n_s
             add_unit(call, (struct unit){segment, n, 0, 0, pt_leading_keys(segment), 0});
         for (size_t i = 0, n_rows; part < rows && i < rows; i += n_rows) {
             n_rows = rows - i < part ? rows - i : part;
-            struct pt_query_block all = pt_query_block_at(&call->room, segment, 0, i, n_rows);
+            struct pt_query_block all =
+                pt_query_block_at(&call->room, segment, 0, i + n_rows - 1, i + n_rows);
             add_unit(call, (struct unit){segment, 1, i, n_rows, all.end, 0});
         }
     }
+}
+
+/* Task t is a unit and a key head; `next` is probably this thread's next one. */
+static void run_task(const struct call *call, struct near *near, size_t t, size_t next)
+{
+    const size_t n_heads = call->room.shape->n_kv_heads;
+    struct pt_query_block after = {0};
+    if (next < call->n_units * n_heads) {
+        const struct unit *unit = &call->units[next / n_heads];
+        after =
+            pt_query_block_at(&call->room, unit->segments, next % n_heads, unit->first,
+                              unit->n ? unit->first + unit->n : unit->segments->n_queries * call->room.group);
+    }
+    const struct unit *unit = &call->units[t / n_heads];
+    if (unit->n)
+        run_part(call, near, unit, t % n_heads, &after);
+    else
+        run_segments(call, near, unit, t % n_heads, &after);
 }
 
 /* Places the scratch of one thread; returns how many floats it takes, also where `from` is NULL. */
@@ -249,6 +284,7 @@ static int run(const struct call *call, size_t n_keys, struct pt_error *err)
 {
     struct near nothing;
     const size_t each = place(&call->room, &nothing, NULL, n_keys);
+    const size_t threads = (size_t)pt_threads();
     float *scratch = pt_new_floats((size_t)pt_threads() * each, err);
     if (!scratch)
         return (int)err->status;
@@ -256,14 +292,10 @@ static int run(const struct call *call, size_t n_keys, struct pt_error *err)
     {
         struct near near;
         place(&call->room, &near, scratch + (size_t)omp_get_thread_num() * each, n_keys);
-#pragma omp for schedule(dynamic) collapse(2)
-        for (size_t u = 0; u < call->n_units; u++)
-            for (size_t h = 0; h < call->room.shape->n_kv_heads; h++) {
-                if (call->units[u].n)
-                    run_part(call, &near, &call->units[u], h);
-                else
-                    run_segments(call, &near, &call->units[u], h);
-            }
+        near.ahead = (struct pt_ahead){.queries = {&call->q, &call->dout, &call->dq}, .gradients = true};
+#pragma omp for schedule(dynamic)
+        for (size_t t = 0; t < call->n_units * call->room.shape->n_kv_heads; t++)
+            run_task(call, &near, t, t + threads);
     }
     add_stores(call);
     free(scratch);

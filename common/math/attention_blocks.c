@@ -1,16 +1,15 @@
 /*
- * Up to `full` all rows of a block see (nearly) the same keys, and one product serves them. The keys from
- * there to `end` are the block's own: the products go over them in narrow strips, each with the rows that see
- * it.
+ * The products go over the rows of a block in strips, each with the keys that some row of it sees. The strips
+ * of a block pass one after another over a part of the keys that stays in cache.
  */
-#include "math/attention_blocks.h"
+#include "math/attention_ahead.h"
 
 #include <string.h>
 
 enum {
-    KEY_PIECE = 16,            /* columns of scores of a strip, a multiple of every kernel's lanes */
-    STRIP = 2 * PT_BLOCK_ROWS, /* rows of a strip */
-    KEY_CHUNK = 256            /* rows of keys that stay in cache while all queries of a block pass */
+    KEY_PIECE = 16,        /* columns of scores of a strip, a multiple of every kernel's lanes */
+    STRIP = PT_BLOCK_ROWS, /* rows (or keys) of a strip: more would see fewer keys in common */
+    KEY_CHUNK = 256        /* rows of keys that stay in cache while all queries of a block pass */
 };
 
 static size_t least(size_t a, size_t b)
@@ -31,8 +30,9 @@ static size_t window_begin(const struct pt_attention_shape *shape, size_t end)
 
 struct pt_query_block pt_query_block_at(const struct pt_attention_room *room,
                                         const struct pt_segment *segment, size_t kv_head, size_t first,
-                                        size_t n)
+                                        size_t last)
 {
+    const size_t n = least(last - first, PT_BLOCK_QUERIES);
     struct pt_query_block block = {
         .room = room, .segment = segment, .kv_head = kv_head, .first = first, .n = n};
     block.full = row_end(room, segment, first);
@@ -66,67 +66,67 @@ void pt_gather_rows(const struct pt_query_block *block, struct pt_heads heads, f
     }
 }
 
-/* Rows in front of the first that sees the key, in whole blocks of the multiply kernel. */
-static size_t rows_before(const struct pt_query_block *block, size_t key)
+/* Where the keys end that the last row of the strip at row i sees. */
+static size_t strip_end(const struct pt_query_block *block, size_t i)
+{
+    return pt_query_row_at(block, least(i + STRIP, block->n) - 1).end;
+}
+
+/* The strip that the first row which sees the key is in. */
+static size_t first_strip(const struct pt_query_block *block, size_t key)
 {
     if (key < block->full)
         return 0;
     const size_t group = block->room->group, row = (block->first / group + key - block->full + 1) * group;
-    return (row - block->first) / PT_BLOCK_ROWS * PT_BLOCK_ROWS;
+    return (row - block->first) / STRIP * STRIP;
 }
 
-/* How many columns to take from `key` on: what is left of its panel, narrow behind `full`. */
-static size_t columns_at(const struct pt_query_block *block, size_t key)
-{
-    size_t left = PT_KEY_PANEL - key % PT_KEY_PANEL,
-           full = block->full > key ? (block->full - key) / KEY_PIECE * KEY_PIECE : 0;
-    return full ? least(full, left) : KEY_PIECE;
-}
-
-void pt_block_scores(const struct pt_query_block *block, const float *near, const float *columns,
-                     float *scores)
+void pt_block_scores(const struct pt_query_block *block, struct pt_ahead *ahead, const float *near,
+                     const float *columns, float *scores)
 {
     const struct pt_attention_room *room = block->room;
     const size_t dim = room->shape->head_dim;
-    for (size_t key = block->begin / KEY_PIECE * KEY_PIECE, n; key < block->end; key += n) {
-        const size_t within = key % PT_KEY_PANEL, before = rows_before(block, key);
-        n = columns_at(block, key);
-        room->kernels->multiply(block->n - before, n, dim,
-                                (struct pt_left){near + before * room->row_stride, room->row_stride, 1},
-                                columns + (key - within) * dim + within, PT_KEY_PANEL,
-                                scores + before * room->score_stride + key, room->score_stride, false);
+    for (size_t key = block->begin / KEY_PIECE * KEY_PIECE, left; key < block->end; key += left) {
+        const size_t within = key % PT_KEY_PANEL;
+        left = PT_KEY_PANEL - within;
+        for (size_t i = first_strip(block, key); i < block->n; i += STRIP) {
+            const size_t pieces = (strip_end(block, i) - key + KEY_PIECE - 1) / KEY_PIECE;
+            room->kernels->multiply(least(STRIP, block->n - i), least(pieces * KEY_PIECE, left), dim,
+                                    (struct pt_left){near + i * room->row_stride, room->row_stride, 1},
+                                    columns + (key - within) * dim + within, PT_KEY_PANEL,
+                                    scores + i * room->score_stride + key, room->score_stride, false);
+            pt_ahead_step(ahead);
+        }
     }
 }
 
-void pt_block_sums(const struct pt_query_block *block, const float *scores, const float *rows, float *near)
-{
-    const struct pt_attention_room *room = block->room;
-    const size_t dim = room->shape->head_dim, stride = room->row_stride, full = block->full;
-    for (size_t key = block->begin; key < full; key += KEY_CHUNK)
-        room->kernels->multiply(block->n, dim, least(KEY_CHUNK, full - key),
-                                (struct pt_left){scores + key, room->score_stride, 1}, rows + key * stride,
-                                stride, near, stride, key != block->begin);
-    for (size_t i = 0; i < block->n; i += STRIP) {
-        size_t n = least(STRIP, block->n - i), end = pt_query_row_at(block, i + n - 1).end;
-        if (end > full)
-            room->kernels->multiply(
-                n, dim, end - full,
-                (struct pt_left){scores + i * room->score_stride + full, room->score_stride, 1},
-                rows + full * stride, stride, near + i * stride, stride, true);
-    }
-}
-
-void pt_block_spread(const struct pt_query_block *block, const float *scores, const float *near, float *rows)
+void pt_block_sums(const struct pt_query_block *block, struct pt_ahead *ahead, const float *scores,
+                   const float *rows, float *near)
 {
     const struct pt_attention_room *room = block->room;
     const size_t dim = room->shape->head_dim, stride = room->row_stride;
-    for (size_t key = block->begin, n; key < block->end; key += n) {
-        const size_t before = rows_before(block, key);
-        n = key < block->full ? block->full - key : least(STRIP, block->end - key);
+    for (size_t key = block->begin; key < block->end; key += KEY_CHUNK)
+        for (size_t i = first_strip(block, key); i < block->n; i += STRIP) {
+            room->kernels->multiply(
+                least(STRIP, block->n - i), dim, least(KEY_CHUNK, strip_end(block, i) - key),
+                (struct pt_left){scores + i * room->score_stride + key, room->score_stride, 1},
+                rows + key * stride, stride, near + i * stride, stride, key != block->begin);
+            pt_ahead_step(ahead);
+        }
+}
+
+void pt_block_spread(const struct pt_query_block *block, struct pt_ahead *ahead, const float *scores,
+                     const float *near, float *rows)
+{
+    const struct pt_attention_room *room = block->room;
+    const size_t dim = room->shape->head_dim, stride = room->row_stride;
+    for (size_t key = block->begin; key < block->end; key += STRIP) {
+        const size_t i = first_strip(block, key);
         room->kernels->multiply(
-            n, dim, block->n - before,
-            (struct pt_left){scores + before * room->score_stride + key, 1, room->score_stride},
-            near + before * stride, stride, rows + key * stride, stride, true);
+            least(STRIP, block->end - key), dim, block->n - i,
+            (struct pt_left){scores + i * room->score_stride + key, 1, room->score_stride}, near + i * stride,
+            stride, rows + key * stride, stride, true);
+        pt_ahead_step(ahead);
     }
 }
 

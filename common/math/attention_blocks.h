@@ -13,6 +13,8 @@
 
 enum { PT_BLOCK_QUERIES = 8 * PT_BLOCK_ROWS }; /* rows whose scores exist at a time */
 
+struct pt_ahead;
+
 struct pt_query_block {
     const struct pt_attention_room *room;
     const struct pt_segment *segment;
@@ -22,9 +24,10 @@ struct pt_query_block {
         end; /* some row sees keys begin .. end; the first row's own key is the last before `full` */
 };
 
+/* From row `first` on, at most to `last`. */
 struct pt_query_block pt_query_block_at(const struct pt_attention_room *room,
                                         const struct pt_segment *segment, size_t kv_head, size_t first,
-                                        size_t n);
+                                        size_t last);
 
 /* What row i of the block is: its row and head in q, and the keys begin .. end that it sees. */
 struct pt_query_row {
@@ -37,13 +40,15 @@ struct pt_score_rule pt_score_rule_of(const struct pt_attention_shape *shape, si
 void pt_gather_rows(const struct pt_query_block *block, struct pt_heads heads, float *near);
 
 /* scores [n, score_stride] = near [n, head_dim] columns; what no row sees is left as it is. */
-void pt_block_scores(const struct pt_query_block *block, const float *near, const float *columns,
-                     float *scores);
+void pt_block_scores(const struct pt_query_block *block, struct pt_ahead *ahead, const float *near,
+                     const float *columns, float *scores);
 /* near [n, row_stride] = scores rows [keys, row_stride]. From here on scores are 0 where a row does not see.
  */
-void pt_block_sums(const struct pt_query_block *block, const float *scores, const float *rows, float *near);
+void pt_block_sums(const struct pt_query_block *block, struct pt_ahead *ahead, const float *scores,
+                   const float *rows, float *near);
 /* rows [keys, row_stride] += scoresᵀ near. */
-void pt_block_spread(const struct pt_query_block *block, const float *scores, const float *near, float *rows);
+void pt_block_spread(const struct pt_query_block *block, struct pt_ahead *ahead, const float *scores,
+                     const float *near, float *rows);
 
 /* Zeroes of row i what lies in the block's keys but not in its own. */
 void pt_block_clear_unseen(const struct pt_query_block *block, size_t i, float *scores);

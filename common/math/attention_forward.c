@@ -3,6 +3,7 @@
  * since the heads of a row share its pages of memory, and the chunks of a key head one after another, so that
  * a thread finds the keys where its last task has left them.
  */
+#include "math/attention_ahead.h"
 #include "math/attention_blocks.h"
 #include "math/attention_decode.h"
 
@@ -32,6 +33,7 @@ struct call {
 /* A thread's copies. */
 struct near {
     struct pt_near_keys keys;
+    struct pt_ahead ahead;
     float *queries, *sums; /* [PT_BLOCK_QUERIES, row_stride] */
     float *scores;         /* [PT_BLOCK_QUERIES, score_stride] */
 };
@@ -42,7 +44,7 @@ static void run_block(const struct call *call, struct near *near, const struct p
     const struct pt_attention_shape *shape = room->shape;
     float totals[PT_BLOCK_QUERIES];
     pt_gather_rows(block, call->q, near->queries);
-    pt_block_scores(block, near->queries, near->keys.k_columns, near->scores);
+    pt_block_scores(block, &near->ahead, near->queries, near->keys.k_columns, near->scores);
     for (size_t i = 0; i < block->n; i++) {
         struct pt_query_row at = pt_query_row_at(block, i);
         struct pt_score_rule rule = pt_score_rule_of(shape, at.head);
@@ -52,7 +54,7 @@ static void run_block(const struct call *call, struct near *near, const struct p
         if (call->log_sums)
             call->log_sums[at.row * shape->n_heads + at.head] = top + logf(totals[i]);
     }
-    pt_block_sums(block, near->scores, near->keys.v_rows, near->sums);
+    pt_block_sums(block, &near->ahead, near->scores, near->keys.v_rows, near->sums);
     for (size_t i = 0; i < block->n; i++) {
         struct pt_query_row at = pt_query_row_at(block, i);
         room->kernels->scale(shape->head_dim, 1.0f / totals[i], near->sums + i * room->row_stride,
@@ -60,15 +62,27 @@ static void run_block(const struct call *call, struct near *near, const struct p
     }
 }
 
-static void run_task(const struct call *call, struct near *near, const struct task *task)
+/* A task's block of queries from row `first` on. */
+static struct pt_query_block block_at(const struct call *call, const struct task *task, size_t first)
 {
-    const size_t end = task->first + task->n;
-    for (size_t i = task->first; i < end; i += PT_BLOCK_QUERIES) {
-        struct pt_query_block block =
-            pt_query_block_at(&call->room, task->segment, task->kv_head, i,
-                              end - i < PT_BLOCK_QUERIES ? end - i : PT_BLOCK_QUERIES);
+    return pt_query_block_at(&call->room, task->segment, task->kv_head, first, task->first + task->n);
+}
+
+/* `next` is probably this thread's next task; NULL: none. */
+static void run_task(const struct call *call, struct near *near, const struct task *task,
+                     const struct task *next)
+{
+    struct pt_query_block block = block_at(call, task, task->first), after;
+    for (const size_t end = task->first + task->n; block.n; block = after) {
+        const size_t last = block.first + block.n;
+        after = last < end ? block_at(call, task, last)
+                : next     ? block_at(call, next, next->first)
+                           : (struct pt_query_block){0};
         pt_bring_keys(&call->room, &near->keys, task->segment, task->kv_head, block.end);
+        pt_ahead_turn(&near->ahead, &after, &near->keys);
         run_block(call, near, &block);
+        if (last == end)
+            break;
     }
 }
 
@@ -93,7 +107,7 @@ static size_t cut(const struct call *call, const struct pt_segment *segments, si
 static struct near place(const struct call *call, float *from, size_t n_keys)
 {
     const size_t queries = PT_BLOCK_QUERIES * call->room.row_stride;
-    struct near near = {.queries = from};
+    struct near near = {.queries = from, .ahead.queries = {&call->q, &call->out}};
     near.sums = near.queries + queries;
     near.scores = near.sums + queries;
     near.keys.v_rows = near.scores + PT_BLOCK_QUERIES * call->room.score_stride;
@@ -106,6 +120,7 @@ static int run(const struct call *call, size_t n_keys, struct pt_error *err)
     const struct pt_attention_room *room = &call->room;
     const size_t each = PT_BLOCK_QUERIES * (2 * room->row_stride + room->score_stride) +
                         pt_near_rows_floats(room, n_keys) + pt_near_columns_floats(room, n_keys);
+    const size_t threads = (size_t)pt_threads();
     float *scratch = pt_new_floats((size_t)pt_threads() * each, err);
     if (!scratch)
         return (int)err->status;
@@ -114,7 +129,8 @@ static int run(const struct call *call, size_t n_keys, struct pt_error *err)
         struct near near = place(call, scratch + (size_t)omp_get_thread_num() * each, n_keys);
 #pragma omp for schedule(dynamic)
         for (size_t t = 0; t < call->n_tasks; t++)
-            run_task(call, &near, &call->tasks[t]);
+            run_task(call, &near, &call->tasks[t],
+                     t + threads < call->n_tasks ? &call->tasks[t + threads] : NULL);
     }
     free(scratch);
     return PT_OK;

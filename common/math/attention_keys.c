@@ -132,15 +132,18 @@ static void bring(const struct pt_attention_room *room, const struct pt_heads *h
         turn_rows(room, from, stride, first, n, columns);
 }
 
+size_t pt_near_already(const struct pt_near_keys *keys, const struct pt_segment *segment, size_t kv_head)
+{
+    if (!keys->segment || keys->kv_head != kv_head)
+        return 0;
+    size_t common = keys->segment == segment ? keys->n : pt_common_keys(keys->segment, segment);
+    return keys->n < common ? keys->n : common;
+}
+
 void pt_bring_keys(const struct pt_attention_room *room, struct pt_near_keys *keys,
                    const struct pt_segment *segment, size_t kv_head, size_t n)
 {
-    if (!keys->segment || keys->kv_head != kv_head)
-        keys->n = 0;
-    else if (keys->segment != segment) {
-        size_t common = pt_common_keys(keys->segment, segment);
-        keys->n = keys->n < common ? keys->n : common;
-    }
+    keys->n = pt_near_already(keys, segment, kv_head);
     keys->segment = segment;
     keys->kv_head = kv_head;
     size_t start = 0;

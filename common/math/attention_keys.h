@@ -45,7 +45,9 @@ size_t pt_leading_keys(const struct pt_segment *segment);
 /* How many keys the two have in common from the first on: the same rows in the same places. */
 size_t pt_common_keys(const struct pt_segment *a, const struct pt_segment *b);
 
-/* Brings the first n keys, as far as they are not there: those in common with the last segment stay. */
+/* How many keys of a segment are there already: those in common with the last segment. */
+size_t pt_near_already(const struct pt_near_keys *keys, const struct pt_segment *segment, size_t kv_head);
+/* Brings the first n keys, as far as they are not there. */
 void pt_bring_keys(const struct pt_attention_room *room, struct pt_near_keys *keys,
                    const struct pt_segment *segment, size_t kv_head, size_t n);
 

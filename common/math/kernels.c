@@ -4,7 +4,7 @@
  */
 #include "math/kernels.h"
 
-static const struct pt_kernels *forced;
+static const struct pt_kernels *_Atomic in_use; /* NULL: not yet asked */
 
 #if defined __x86_64__
 #include <cpuid.h>
@@ -42,16 +42,21 @@ bool pt_kernels_usable(const struct pt_kernels *kernels)
 }
 #endif
 
-const struct pt_kernels *pt_kernels(void)
+static const struct pt_kernels *best(void)
 {
-    if (forced)
-        return forced;
     if (pt_kernels_usable(&pt_kernels_avx512))
         return &pt_kernels_avx512;
     return pt_kernels_usable(&pt_kernels_avx2) ? &pt_kernels_avx2 : &pt_kernels_portable;
 }
 
+const struct pt_kernels *pt_kernels(void)
+{
+    if (!in_use)
+        in_use = best();
+    return in_use;
+}
+
 void pt_kernels_force(const struct pt_kernels *kernels)
 {
-    forced = kernels;
+    in_use = kernels ? kernels : best();
 }
