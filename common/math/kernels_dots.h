@@ -54,7 +54,7 @@ PT_INLINE void dots_block(size_t rows, size_t columns, bool pairs, enum pt_dtype
 {
     const size_t step = pairs ? 2 * LANES : LANES, whole = d->k / step * step;
     vfloat sums[PT_DOT_ROWS][PT_DOT_COLUMNS] = {0};
-    /* Rows of y lie far apart; what is added to in the end is on its way meanwhile. */
+    /* Rows of y lie far apart: what is written in the end is on its way meanwhile. */
 #pragma GCC unroll 6
     for (size_t i = 0; i < rows; i++)
         __builtin_prefetch(d->y + i * d->ldy, 1, 3);
@@ -66,9 +66,10 @@ PT_INLINE void dots_block(size_t rows, size_t columns, bool pairs, enum pt_dtype
     for (size_t i = 0; i < rows; i++) {
         vfloat4 all = v_sums(sums[i][0], sums[i][1], sums[i][2], sums[i][3]);
         float *y = d->y + i * d->ldy;
+        const float *start = d->bias ? d->bias : d->add ? y : NULL;
 #pragma GCC unroll 4
         for (size_t j = 0; j < columns; j++)
-            y[j] = d->add ? y[j] + all[j] : all[j];
+            y[j] = start ? start[j] + all[j] : all[j];
     }
 }
 
@@ -83,6 +84,7 @@ PT_INLINE void dots_rows(size_t rows, size_t n, bool pairs, enum pt_dtype dtype,
             dots_block(rows, 1, pairs, dtype, &d);
         d.w = (const char *)d.w + part * d.w_row;
         d.y += part;
+        d.bias = d.bias ? d.bias + part : NULL;
         n -= part;
     }
 }

@@ -49,9 +49,10 @@ static void run_depth(const struct job *job, size_t column, size_t n_columns, si
                                          .dtype = product->dtype,
                                          .k = k,
                                          .ahead = fetches ? ahead : 0,
+                                         .bias = product->bias && !p ? product->bias + column + j : NULL,
                                          .y = product->c + (job->first_row + row) * product->ldc + column + j,
                                          .ldy = product->ldc,
-                                         .add = product->add || product->bias || p > 0};
+                                         .add = product->add || p > 0};
             kernel(rows, least(n_columns - j, PT_DOT_COLUMNS), &dots);
         }
     }
@@ -61,7 +62,6 @@ static void run_piece(const struct job *job, size_t column, size_t n_columns)
 {
     const struct pt_product *product = job->product;
     const size_t bytes = product->dtype == PT_F32 ? 4 : 2, depth = job->pairs ? 2 * DEPTH : DEPTH;
-    pt_product_start(product, job->first_row, job->n_rows, column, n_columns);
     for (size_t p = 0; p < product->k; p += depth) {
         bool last = p + depth >= product->k;
         run_depth(job, column, n_columns, p, least(product->k - p, depth),
