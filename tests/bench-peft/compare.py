@@ -36,20 +36,19 @@ def write_records(path, vocab_size, length):
 
 
 def measure(command):
-    """Runs a command; returns its output, seconds and peak resident memory in MiB."""
-    start = time.monotonic()
+    """Runs a command; returns the lines it prints, each with the time it came at, and its peak resident memory in MiB."""
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    output = process.stdout.read()
+    lines = [(time.monotonic(), line) for line in process.stdout]
     _, status, usage = os.wait4(process.pid, 0)
     if status:
         sys.exit(f"failed: {' '.join(command)}")
-    return output, time.monotonic() - start, usage.ru_maxrss / 1024
+    return lines, usage.ru_maxrss / 1024
 
 
-def last_loss(log):
-    """The loss of the last update in pt-train's log."""
-    with open(log) as file:
-        return [entry["loss"] for entry in map(json.loads, file) if "grad_norm" in entry][-1]
+def last_update(lines):
+    """Seconds and loss of the last update in pt-train's log: the time since the line of the one before."""
+    updates = [(when, entry["loss"]) for when, entry in ((when, json.loads(line)) for when, line in lines) if "grad_norm" in entry]
+    return updates[-1][0] - updates[-2][0], updates[-1][1]
 
 
 def pipe(command, target):
@@ -80,29 +79,24 @@ def main():
     records = os.path.join(options.folder, "records.jsonl")
     updates = os.path.join(options.folder, "updates.stream")
     prompt = os.path.join(options.folder, "prompt.safetensors")
-    log = os.path.join(options.folder, "log.jsonl")
     write_records(records, vocab_size, options.length)
     pipe(f"pt-tokenize -q -m {options.model} {records} | pt-pack -q --no-shuffle --batch-size 1 --gradient-accumulation {EXAMPLES}", updates)
     pipe(f"pt-init -q -m {options.model} --random -n {options.virtual_tokens}", prompt)
 
     warm(options.model)
-    # The time of one update is that of two less that of one, so that starting and reading do not count.
     if options.header:
         print("dtype\tround\ttool\tseconds_per_update\tpeak_MiB\tloss", flush=True)
     here = os.path.dirname(os.path.abspath(__file__))
     for number in range(1, options.rounds + 1):
-        seconds = []
-        for steps in (1, UPDATES):
-            command = ["pt-train", "-q", "-m", options.model, "-p", prompt, "--max-steps", str(steps)]
-            command += ["--log", log, "--log-every", "1", "-o", "/dev/null", updates]
-            _, elapsed, peak = measure(command)
-            seconds.append(elapsed)
-        print(f"{options.dtype}\t{number}\tpt-train\t{seconds[1] - seconds[0]:.2f}\t{peak:.0f}\t{last_loss(log):.5f}", flush=True)
+        command = ["pt-train", "-q", "-m", options.model, "-p", prompt, "--log", "/dev/stdout", "--log-every", "1", "-o", "/dev/null", updates]
+        lines, peak = measure(command)
+        elapsed, loss = last_update(lines)
+        print(f"{options.dtype}\t{number}\tpt-train\t{elapsed:.2f}\t{peak:.0f}\t{loss:.5f}", flush=True)
         for name, batch in (("PEFT", 1), (f"PEFT-batch-of-{EXAMPLES}", EXAMPLES)):
             command = [sys.executable, os.path.join(here, "peft_updates.py"), options.model, options.dtype, records, str(EXAMPLES), str(batch)]
             command.append(prompt)
-            output, _, peak = measure(command)
-            elapsed, loss = map(float, output.split()[-2:])
+            lines, peak = measure(command)
+            elapsed, loss = map(float, lines[-1][1].split())
             print(f"{options.dtype}\t{number}\t{name}\t{elapsed:.2f}\t{peak:.0f}\t{loss:.5f}", flush=True)
 
 
