@@ -53,6 +53,46 @@ static inline json_t *replacement(size_t i)
     return value;
 }
 
+/* A member of a table, or with no key an element of a list. */
+struct member {
+    json_t *in;
+    const char *key;
+    size_t at;
+};
+
+static inline void put(struct member member, json_t *value)
+{
+    int failed = member.key ? json_object_set_new(member.in, member.key, value)
+                            : json_array_set_new(member.in, member.at, value);
+    assert_int_equal(failed, 0);
+}
+
+static inline void take_away(struct member member)
+{
+    int failed =
+        member.key ? json_object_del(member.in, member.key) : json_array_remove(member.in, member.at);
+    assert_int_equal(failed, 0);
+}
+
+static inline void check_every_change(json_t *document, json_t *place, read_changed *read);
+
+/* The member's value stands there again in the end. */
+static inline void check_member(json_t *document, struct member member, json_t *value, read_changed *read)
+{
+    json_t *other;
+    json_incref(value);
+    for (size_t i = 0; (other = replacement(i)); i++) {
+        put(member, other);
+        check_change(document, read);
+    }
+    take_away(member);
+    check_change(document, read);
+    if (!member.key)
+        assert_int_equal(json_array_insert(member.in, member.at, json_null()), 0);
+    put(member, value);
+    check_every_change(document, value, read);
+}
+
 /* The values of lists and of long tables are alike: a few of them stand for all. */
 static inline void check_every_change(json_t *document, json_t *place, read_changed *read)
 {
@@ -64,27 +104,10 @@ static inline void check_every_change(json_t *document, json_t *place, read_chan
     {
         if (!n--)
             break;
-        json_t *other;
-        for (size_t i = 0; (other = replacement(i)); i++) {
-            assert_int_equal(json_object_set_new(place, key, other), 0);
-            check_change(document, read);
-        }
-        assert_int_equal(json_object_del(place, key), 0);
-        check_change(document, read);
-        assert_int_equal(json_object_set(place, key, value), 0);
-        check_every_change(document, value, read);
+        check_member(document, (struct member){place, key, 0}, value, read);
     }
-    for (size_t at = 0; at < json_array_size(place) && at < A_FEW; at++) {
-        json_t *other, *kept = json_incref(json_array_get(place, at));
-        for (size_t i = 0; (other = replacement(i)); i++) {
-            assert_int_equal(json_array_set_new(place, at, other), 0);
-            check_change(document, read);
-        }
-        assert_int_equal(json_array_remove(place, at), 0);
-        check_change(document, read);
-        assert_int_equal(json_array_insert_new(place, at, kept), 0);
-        check_every_change(document, kept, read);
-    }
+    for (size_t at = 0; at < json_array_size(place) && at < A_FEW; at++)
+        check_member(document, (struct member){place, NULL, at}, json_array_get(place, at), read);
     json_decref(members);
 }
 

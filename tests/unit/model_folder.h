@@ -9,12 +9,30 @@
 
 #include "fmt/safetensors.h"
 #include "fmt/tensors.h"
+#include "model/model.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #define REFERENCE "tests/data/reference/"
+
+/* A file of a reference model; valid until the next call. */
+static inline const char *reference_file(const char *folder, const char *name)
+{
+    static char path[128];
+    snprintf(path, sizeof path, REFERENCE "%s/model/%s", folder, name);
+    return path;
+}
+
+static inline struct pt_model *open_model(const char *path)
+{
+    struct pt_error err = {0};
+    struct pt_model *model;
+    if (pt_model_open(&model, path, &err))
+        fail_msg("%s", err.message);
+    return model;
+}
 
 struct folder {
     char path[64];

@@ -19,7 +19,7 @@ static void write_text(const char *path, const char *text)
     write_file(path, text, strlen(text));
 }
 
-static int open_model(const char *folder, struct pt_error *err)
+static int try_model(const char *folder, struct pt_error *err)
 {
     struct pt_model *model;
     int status = pt_model_open(&model, folder, err);
@@ -106,8 +106,8 @@ static const struct document {
     int (*open)(const char *folder, struct pt_error *err);
 } documents[] =
     {
-        {REFERENCE "bloom/model", "config.json", open_model},
-        {NULL, "model.safetensors.index.json", open_model}, /* made here */
+        {REFERENCE "bloom/model", "config.json", try_model},
+        {NULL, "model.safetensors.index.json", try_model}, /* made here */
         {REFERENCE "bloom/model", "generation_config.json", open_settings},
         {REFERENCE "bloom/model", "tokenizer_config.json", open_eos},
         {REFERENCE "bloom/model", "special_tokens_map.json", open_eos},
@@ -198,11 +198,9 @@ static void configurations_of_every_family_are_read_or_refused(void **state)
 {
     (void)state;
     for (size_t f = 0; f < N_OF(reference_folders); f++) {
-        char path[128];
         struct pt_error err = {0};
         json_t *object;
-        snprintf(path, sizeof path, REFERENCE "%s/model/config.json", reference_folders[f]);
-        assert_int_equal(pt_json_load(&object, path, &err), 0);
+        assert_int_equal(pt_json_load(&object, reference_file(reference_folders[f], "config.json"), &err), 0);
         check_every_change(object, object, parse_config);
         json_decref(object);
     }

@@ -16,22 +16,6 @@ static void keep_log(void *context, enum pt_log_level level, const char *line)
     snprintf(logged, sizeof logged, "%s", line);
 }
 
-static const char *reference_file(const char *folder, const char *name)
-{
-    static char path[128];
-    snprintf(path, sizeof path, REFERENCE "%s/model/%s", folder, name);
-    return path;
-}
-
-static struct pt_model *open_model(const char *path)
-{
-    struct pt_error err = {0};
-    struct pt_model *model;
-    if (pt_model_open(&model, path, &err))
-        fail_msg("%s", err.message);
-    return model;
-}
-
 static void open_tensors(struct pt_tensors *set, const char *folder)
 {
     struct pt_error err = {0};

@@ -20,22 +20,6 @@ static const struct {
     {"qwen2", 158528},        {"qwen3", 176720},         {"starcoder2", 85920},
 };
 
-static const char *reference_file(const char *folder, const char *name)
-{
-    static char path[128];
-    snprintf(path, sizeof path, REFERENCE "%s/model/%s", folder, name);
-    return path;
-}
-
-static struct pt_model *open_model(const char *path)
-{
-    struct pt_error err = {0};
-    struct pt_model *model;
-    if (pt_model_open(&model, path, &err))
-        fail_msg("%s", err.message);
-    return model;
-}
-
 static void parameters_are_counted_as_transformers_counts_them(void **state)
 {
     (void)state;

@@ -73,15 +73,6 @@ static void write_all(const char *name, const char *strip)
     pt_tensors_free(&set);
 }
 
-static struct pt_model *open_model(const char *path)
-{
-    struct pt_error err = {0};
-    struct pt_model *model;
-    if (pt_model_open(&model, path, &err))
-        fail_msg("%s", err.message);
-    return model;
-}
-
 static void expect_refusal(enum pt_status status, const char *named)
 {
     struct pt_error err = {0};

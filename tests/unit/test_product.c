@@ -369,8 +369,8 @@ static void check_rows_alone(const char *setting, bool transposed, bool forward)
 }
 
 /* Where vectors are wide a row of a result does not depend on what other rows stand beside it, so that
- * batches and slices may be cut anywhere; elsewhere that holds for matrices whose rows run along the result's
- * columns. */
+ * batches and slices may be cut anywhere, as long as no element of the matrix is rounded to bf16 on the way;
+ * elsewhere that holds for matrices whose rows run along the result's columns. */
 static void rows_do_not_depend_on_their_number(void **state)
 {
     (void)state;
