@@ -10,7 +10,7 @@ CFLAGS ?= -O2 -g
 # Kinds of packages that are looked for before anything is compiled (tools/build/packages.txt).
 NEEDS := build $(if $(findstring clang,$(CC)),clang)
 
-LAYERS   := base io fmt text math model generate tune cli
+FOLDERS  := base io fmt text math model generate tune cli
 PACKAGES := openblas jansson libarchive zlib libpcre2-8 libutf8proc libxxhash sentencepiece
 
 # All cores, unless make was told otherwise (a -j on the command line wins).
@@ -40,7 +40,7 @@ endif
 
 # ---------------------------------------------------------------------------------------------- files
 
-SOURCES    := $(sort $(wildcard $(LAYERS:%=common/%/*.c)))
+SOURCES    := $(sort $(wildcard $(FOLDERS:%=common/%/*.c)))
 SHIMS      := $(sort $(wildcard common/text/*.cc))
 OBJECTS    := $(SOURCES:%.c=$(BUILD)/%.o) $(SHIMS:%.cc=$(BUILD)/%.o)
 TOOLS      := $(patsubst tools/%.c,$(BIN)/%,$(sort $(wildcard tools/pt-*.c)))
