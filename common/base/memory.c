@@ -10,7 +10,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { SIMD_ALIGNMENT = 64 };
+enum { SIMD_ALIGNMENT = 64, LARGE_PAGE = 2 << 20 };
 
 static void *out_of_memory(size_t n, size_t size, struct pt_error *err)
 {
@@ -37,6 +37,19 @@ float *pt_new_floats(size_t n, struct pt_error *err)
         return out_of_memory(n, sizeof(float), err);
     memset(array, 0, bytes);
     return array;
+}
+
+void *pt_new_table(size_t n_bytes, struct pt_error *err)
+{
+    if (n_bytes > PTRDIFF_MAX - LARGE_PAGE)
+        return out_of_memory(n_bytes, 1, err);
+    size_t whole = (n_bytes + LARGE_PAGE) / LARGE_PAGE * LARGE_PAGE;
+    void *table = aligned_alloc(LARGE_PAGE, whole);
+    if (!table)
+        return out_of_memory(n_bytes, 1, err);
+    pt_memory_use_large_pages(table, whole);
+    memset(table, 0, n_bytes);
+    return table;
 }
 
 char *pt_new_string_n(const char *bytes, size_t n, struct pt_error *err)

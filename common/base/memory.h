@@ -17,6 +17,13 @@ void *pt_new_array(size_t n, size_t size, struct pt_error *err) PT_MUST_USE;
 /* n zeroed floats on a 64-byte boundary. */
 float *pt_new_floats(size_t n, struct pt_error *err) PT_MUST_USE;
 
+/*
+ * n zeroed bytes for a table that is read at any place before it is written: they are written here, so that
+ * no page is faulted in twice, the second time with an interrupt to the cores of all other threads. On large
+ * pages where the system has them.
+ */
+void *pt_new_table(size_t n_bytes, struct pt_error *err) PT_MUST_USE;
+
 /* Copies of strings. */
 char *pt_new_string(const char *text, struct pt_error *err) PT_MUST_USE;
 char *pt_new_string_n(const char *bytes, size_t n, struct pt_error *err) PT_MUST_USE;

@@ -10,7 +10,8 @@
 #include <string.h>
 
 #define NEVER UINT32_MAX
-enum { POINTS = 0x10000 };
+/* What comes before has one byte. Without it the table is not above one large page. */
+enum { FIRST_POINT = 0x80, POINTS = 0x10000 - FIRST_POINT };
 
 struct character {
     uint64_t behind, before;                /* as in struct pt_crossing: where it must begin as bytes */
@@ -20,7 +21,7 @@ struct character {
 
 struct pt_character_table {
     const struct pt_character_rules *rules;
-    struct character characters[POINTS];
+    struct character characters[POINTS]; /* from FIRST_POINT on */
 };
 
 /* How a token's bytes begin and end. */
@@ -163,7 +164,7 @@ void pt_character_rules_free(struct pt_character_rules *rules)
 int pt_character_table_new(struct pt_character_table **table, const struct pt_character_rules *rules,
                            struct pt_error *err)
 {
-    *table = pt_new_array(1, sizeof **table, err);
+    *table = pt_new_table(sizeof **table, err);
     if (*table)
         (*table)->rules = rules;
     return (int)err->status;
@@ -252,7 +253,7 @@ size_t pt_character_symbols(struct pt_character_table *table, const char *text, 
         uint8_t first = (uint8_t)text[at];
         length = first < 0x80 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
         if (length == 2 || length == 3) {
-            struct character *character = &table->characters[point_at(text + at, length)];
+            struct character *character = &table->characters[point_at(text + at, length) - FIRST_POINT];
             if (!character->n)
                 meet(table->rules, character, text + at, length);
             if (may_begin_whole(character, text, n, at, length)) {

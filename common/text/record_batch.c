@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BATCH_BYTES = 128 << 10, BATCH_RECORDS = 4096 };
+enum { BATCH_BYTES = 64 << 10, BATCH_RECORDS = 1024 };
 
 /* Forgets the entries from `from` on. */
 static void drop_entries(struct pt_record_batch *batch, size_t from)

@@ -27,7 +27,7 @@ struct pt_record_batch {
 void pt_record_batch_free(struct pt_record_batch *batch);
 
 /*
- * Fills the batch anew, at most a record beyond 128 KiB, and settles the examples with the first
+ * Fills the batch anew, at most a record beyond 64 KiB, and settles the examples with the first
  * records. False where there is nothing more. What is wrong with a record, or ends everything, is kept, to be
  * reported when its turn comes.
  */

@@ -10,7 +10,7 @@ _Static_assert(PT_CACHED_PAIRS == 1 << (64 - 50), "the place is the hash's upper
 
 struct pt_word_cache *pt_word_cache_new(struct pt_error *err)
 {
-    return pt_new_array(1, sizeof(struct pt_word_cache), err);
+    return pt_new_table(sizeof(struct pt_word_cache), err);
 }
 
 void pt_cached_pair_add(struct pt_cached_pair *pair, struct pt_word_key key, size_t n, const uint32_t *ids,

@@ -81,6 +81,25 @@ static void products_that_overflow_are_noticed(void **state)
     assert_true(pt_memory_available() > 0);
 }
 
+static void a_table_is_zeroed(void **state)
+{
+    (void)state;
+    struct pt_error err = {0};
+    size_t n = 3000000;
+    for (int round = 0; round < 3; round++) { /* the later ones may get memory that was in use */
+        char *table = pt_new_table(n, &err);
+        assert_non_null(table);
+        for (size_t i = 0; i < n; i++)
+            assert_int_equal(table[i], 0);
+        memset(table, 1, n);
+        free(table);
+    }
+    free(pt_new_table(0, &err));
+    assert_int_equal(err.status, 0);
+    assert_null(pt_new_table(SIZE_MAX, &err));
+    assert_int_equal(err.status, PT_FAILED);
+}
+
 /* Values of the xxhash project's own command: xxhsum -H1 and -H2 of the same bytes. */
 static void hashes_are_the_published_ones(void **state)
 {
@@ -130,6 +149,7 @@ int main(void)
         cmocka_unit_test(messages_stay_one_tame_line),
         cmocka_unit_test(buffers_grow_and_end_with_nul),
         cmocka_unit_test(products_that_overflow_are_noticed),
+        cmocka_unit_test(a_table_is_zeroed),
         cmocka_unit_test(hashes_are_the_published_ones),
         cmocka_unit_test(a_running_hash_equals_the_whole),
         cmocka_unit_test(threads_can_be_set),
