@@ -29,13 +29,16 @@ void pt_record_batch_free(struct pt_record_batch *batch)
     pt_words_free(&batch->words);
 }
 
-/* Keeps what is wrong with a record; without the memory for it, that is what ends the batch. */
-static void keep_failure(struct pt_record_batch *batch, struct pt_batch_entry *entry,
-                         const struct pt_error *err)
+/*
+ * Moves what is wrong with a record to its entry; without the memory for it, that is what ends the batch. One
+ * error serves all records of a batch, since zeroing it costs as much as reading a short line.
+ */
+static void keep_failure(struct pt_record_batch *batch, struct pt_batch_entry *entry, struct pt_error *err)
 {
     entry->failure = pt_new_array(1, sizeof *err, &batch->failure);
     if (entry->failure)
         *entry->failure = *err;
+    *err = (struct pt_error){0};
 }
 
 static int keep_record(struct pt_record_batch *batch, struct pt_batch_entry *entry,
@@ -53,24 +56,23 @@ static int keep_record(struct pt_record_batch *batch, struct pt_batch_entry *ent
 
 /* Adds the next record, or what is wrong with it. False where nothing comes behind it. */
 static bool add_record(struct pt_record_batch *batch, struct pt_record_files *files,
-                       struct pt_examples *examples)
+                       struct pt_examples *examples, struct pt_error *err)
 {
-    struct pt_error err = {0};
     struct pt_record record = {0};
     bool end = false, about_record = false;
     if (pt_reserve(&batch->entries, &batch->capacity, batch->n + 1, sizeof *batch->entries, &batch->failure))
         return false;
-    if (!pt_record_files_next(files, &record, &end, &about_record, &err) && !end &&
+    if (!pt_record_files_next(files, &record, &end, &about_record, err) && !end &&
         !pt_examples_are_settled(examples))
-        (void)!pt_examples_settle(examples, &record, &about_record, &err);
-    if (err.status && !about_record)
-        batch->failure = err;
+        (void)!pt_examples_settle(examples, &record, &about_record, err);
+    if (err->status && !about_record)
+        batch->failure = *err;
     if (batch->failure.status || end)
         return false;
     struct pt_batch_entry *entry = &batch->entries[batch->n++];
     *entry = (struct pt_batch_entry){0};
-    if (err.status)
-        keep_failure(batch, entry, &err);
+    if (err->status)
+        keep_failure(batch, entry, err);
     else
         (void)!keep_record(batch, entry, &record, &batch->failure);
     return !batch->failure.status;
@@ -84,7 +86,9 @@ bool pt_record_batch_fill(struct pt_record_batch *batch, struct pt_record_files 
     drop_entries(batch, 0);
     pt_buffer_clear(&batch->text);
     batch->n_bytes = 0;
-    while (batch->n_bytes < BATCH_BYTES && batch->n < BATCH_RECORDS && add_record(batch, files, examples))
+    struct pt_error err = {0};
+    while (batch->n_bytes < BATCH_BYTES && batch->n < BATCH_RECORDS &&
+           add_record(batch, files, examples, &err))
         ;
     for (size_t i = 0; i < batch->n; i++) {
         struct pt_batch_entry *entry = &batch->entries[i];
@@ -96,10 +100,10 @@ bool pt_record_batch_fill(struct pt_record_batch *batch, struct pt_record_files 
 
 void pt_record_batch_make(struct pt_record_batch *batch, struct pt_example_maker *maker)
 {
+    struct pt_error err = {0};
     batch->words.n = 0;
     for (size_t i = 0; i < batch->n; i++) {
         struct pt_batch_entry *entry = &batch->entries[i];
-        struct pt_error err = {0};
         bool about_record;
         if (entry->failure)
             continue;
