@@ -63,21 +63,29 @@ struct pt_kernels {
 
     /* n elements of F32, F16 or BF16 to f32. */
     void (*widen)(float *to, const void *from, enum pt_dtype dtype, size_t n);
-    /* Words (from[0], from[1]), (from[2], from[3]), ... rounded to bf16; a last single element is paired with
-     * 0. */
-    void (*pair_row)(float *to, const void *from, enum pt_dtype dtype, size_t n);
-    /* to -= from, n elements of bf16. */
-    void (*subtract_bf16)(size_t n, const void *from, float *to);
-    /* Pairs of neighbouring rows of from [n_rows, n], rows ldf elements apart: to[i * ldt + j] is the word of
-     * elements (2 i, j) and (2 i + 1, j) rounded to bf16; a last single row is paired with 0. */
-    void (*pair_rows)(float *to, size_t ldt, const void *from, size_t ldf, enum pt_dtype dtype, size_t n_rows,
-                      size_t n);
+    /*
+     * Elements as words of pairs in n_terms terms, `term` words apart: the first is each element rounded to
+     * bf16, the next what that leaves of it, and so on. Elements of bf16 have one.
+     *
+     * pair_row: words (from[0], from[1]), (from[2], from[3]), ...; a last single element is paired with 0.
+     * pair_rows: of from [n_rows, n], rows ldf elements apart: to[i * ldt + j] is the word of elements (2 i,
+     * j) and (2 i + 1, j); a last single row is paired with 0.
+     * pair_columns: of the same, along the rows: to[w * ldt + i] is word w of row i.
+     */
+    void (*pair_row)(float *to, size_t term, int n_terms, const void *from, enum pt_dtype dtype, size_t n);
+    void (*pair_rows)(float *to, size_t ldt, size_t term, int n_terms, const void *from, size_t ldf,
+                      enum pt_dtype dtype, size_t n_rows, size_t n);
+    void (*pair_columns)(float *to, size_t ldt, size_t term, int n_terms, const void *from, size_t ldf,
+                         enum pt_dtype dtype, size_t n_rows, size_t n);
     /* to[j * ldt + i] = from[i * ldf + j] for m rows and n columns of words. */
     void (*transpose)(float *to, size_t ldt, const float *from, size_t ldf, size_t m, size_t n);
 
     float (*dot)(size_t n, const float *x, const float *y);
     void (*add_scaled)(size_t n, float scale, const float *x, float *y); /* y += scale x */
-    void (*scale)(size_t n, float scale, const float *x, float *y);      /* y = scale x; y may be x */
+    /* to = x + y, y may be NULL or `to`; else and where `to` is on a 64-byte boundary, what is written does
+     * not pass through the caches. */
+    void (*write_sum)(size_t n, const float *x, const float *y, float *to);
+    void (*scale)(size_t n, float scale, const float *x, float *y); /* y = scale x; y may be x */
     float (*largest)(size_t n, const float *x); /* not-a-number where an element is not finite */
     /* y = exp(x - shift), their sum is returned; y may be x. */
     float (*exp_sum)(size_t n, float shift, const float *x, float *y);

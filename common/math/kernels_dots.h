@@ -24,7 +24,10 @@ PT_INLINE vfloat words_of(bool pairs, const char *from, enum pt_dtype dtype, siz
     char padded[2 * sizeof(vfloat)] = {0};
     if (part < 2 * LANES)
         from = memcpy(padded, from, part * element_bytes(dtype));
-    return dtype == PT_BF16 ? v_load(from) : rounded_pairs(from, dtype);
+    if (dtype == PT_BF16)
+        return v_load(from);
+    return rounded_pairs(widen_some(from, dtype, LANES),
+                         widen_some(from + LANES * element_bytes(dtype), dtype, LANES));
 }
 
 /* One vector of each row, from element p on. */

@@ -32,6 +32,25 @@ static void add_scaled(size_t n, float scale, const float *x, float *y)
     store_some(y + i, load_some(y + i, part) + v_set(scale) * load_some(x + i, part), part);
 }
 
+static void write_sum(size_t n, const float *x, const float *y, float *to)
+{
+    if (y == to) {
+        add_scaled(n, 1.0f, x, to);
+        return;
+    }
+    const bool streams = (uintptr_t)to % 64 == 0;
+    PT_EACH_VECTOR(i, part, n)
+    {
+        vfloat v = load_some(x + i, part);
+        if (y)
+            v += load_some(y + i, part);
+        if (streams && part == LANES)
+            v_stream(to + i, v);
+        else
+            store_some(to + i, v, part);
+    }
+}
+
 static void scale_all(size_t n, float scale, const float *x, float *y)
 {
     PT_EACH_VECTOR(i, part, n)

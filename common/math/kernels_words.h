@@ -67,10 +67,8 @@ static void widen(float *to, const void *from, enum pt_dtype dtype, size_t n)
 }
 
 /* Words of the pairs in 2 LANES elements. */
-PT_INLINE vfloat rounded_pairs(const char *from, enum pt_dtype dtype)
+PT_INLINE vfloat rounded_pairs(vfloat low, vfloat high)
 {
-    vfloat low = widen_some(from, dtype, LANES),
-           high = widen_some(from + LANES * element_bytes(dtype), dtype, LANES);
 #if defined __AVX512BF16__
     return (vfloat)_mm512_cvtne2ps_pbh((__m512)high, (__m512)low);
 #else
@@ -80,29 +78,50 @@ PT_INLINE vfloat rounded_pairs(const char *from, enum pt_dtype dtype)
 #endif
 }
 
-PT_INLINE void pair_row_of(float *to, const char *from, enum pt_dtype dtype, size_t n)
+/* Each term is what is left of the elements by those before it. */
+PT_INLINE void pair_row_of(float *to, size_t term, int n_terms, const char *from, enum pt_dtype dtype,
+                           size_t n)
 {
     const size_t bytes = element_bytes(dtype);
-    size_t i = 0;
-    for (; i + 2 * LANES <= n; i += 2 * LANES)
-        v_store(to + i / 2, rounded_pairs(from + i * bytes, dtype));
-    if (i < n) {
-        char padded[2 * sizeof(vfloat)] = {0};
-        vfloat words = rounded_pairs(memcpy(padded, from + i * bytes, (n - i) * bytes), dtype);
-        memcpy(to + i / 2, &words, (n - i + 1) / 2 * sizeof(float));
+    for (size_t i = 0; i < n; i += 2 * LANES) {
+        const size_t part = n - i < 2 * LANES ? n - i : 2 * LANES;
+        const char *some = from + i * bytes;
+        char padded[8 * LANES] = {0};
+        if (part < 2 * LANES)
+            some = memcpy(padded, some, part * bytes);
+        vfloat low = widen_some(some, dtype, LANES), high = widen_some(some + LANES * bytes, dtype, LANES);
+        float *words = to + i / 2;
+        for (int t = 0; t < n_terms; t++, words += term) {
+            vfloat pairs = rounded_pairs(low, high);
+            if (part == 2 * LANES)
+                v_store(words, pairs);
+            else
+                memcpy(words, &pairs, (part + 1) / 2 * sizeof *words);
+            low -= v_widen_bf16(&pairs);
+            high -= v_widen_bf16((const char *)&pairs + sizeof(vhalf));
+        }
     }
 }
 
-static void pair_row(float *to, const void *from, enum pt_dtype dtype, size_t n)
+PT_INLINE void pair_row_typed(float *to, size_t term, int n_terms, const void *from, enum pt_dtype dtype,
+                              size_t n)
 {
     if (dtype == PT_F32)
-        pair_row_of(to, from, PT_F32, n);
+        pair_row_of(to, term, n_terms, from, PT_F32, n);
     else if (dtype == PT_F16)
-        pair_row_of(to, from, PT_F16, n);
+        pair_row_of(to, term, n_terms, from, PT_F16, n);
     else if (n) {
         to[(n - 1) / 2] = 0.0f; /* the partner of a last single element */
         memcpy(to, from, n * sizeof(uint16_t));
     }
+}
+
+static void pair_row(float *to, size_t term, int n_terms, const void *from, enum pt_dtype dtype, size_t n)
+{
+    if (n_terms == 1)
+        pair_row_typed(to, 0, 1, from, dtype, n);
+    else
+        pair_row_typed(to, term, n_terms, from, dtype, n);
 }
 
 PT_INLINE vuint bf16_bits(const char *from, enum pt_dtype dtype, size_t part)
@@ -111,43 +130,117 @@ PT_INLINE vuint bf16_bits(const char *from, enum pt_dtype dtype, size_t part)
     return dtype == PT_BF16 ? (vuint)v >> 16 : v_round_bf16(v);
 }
 
-PT_INLINE void pair_two_rows(float *to, const char *first, const char *second, enum pt_dtype dtype, size_t n)
+/* The bits of a term, which is taken from v. */
+PT_INLINE vuint next_term(vfloat *v)
+{
+    vuint bits = v_round_bf16(*v);
+    *v -= (vfloat)(bits << 16);
+    return bits;
+}
+
+PT_INLINE void pair_two_rows(float *to, size_t term, int n_terms, const char *first, const char *second,
+                             enum pt_dtype dtype, size_t n)
 {
     const size_t bytes = element_bytes(dtype);
     PT_EACH_VECTOR(i, part, n)
     {
-        vuint low = bf16_bits(first + i * bytes, dtype, part);
-        vuint high = second ? bf16_bits(second + i * bytes, dtype, part) : (vuint){0};
-        store_some(to + i, (vfloat)(low | high << 16), part);
+        vfloat above = widen_some(first + i * bytes, dtype, part),
+               below = second ? widen_some(second + i * bytes, dtype, part) : v_set(0.0f);
+        if (dtype == PT_BF16)
+            store_some(to + i, (vfloat)((vuint)above >> 16 | (vuint)below), part);
+        else
+            for (int t = 0; t < n_terms; t++) {
+                vuint low = next_term(&above), high = next_term(&below);
+                store_some(to + (size_t)t * term + i, (vfloat)(low | high << 16), part);
+            }
     }
 }
 
-PT_INLINE void pair_rows_of(float *to, size_t ldt, const char *from, size_t ldf, enum pt_dtype dtype,
-                            size_t n_rows, size_t n)
+PT_INLINE void pair_rows_of(float *to, size_t ldt, size_t term, int n_terms, const char *from, size_t ldf,
+                            enum pt_dtype dtype, size_t n_rows, size_t n)
 {
     const size_t row = ldf * element_bytes(dtype);
     for (size_t i = 0; i < n_rows; i += 2, to += ldt, from += 2 * row)
-        pair_two_rows(to, from, i + 1 < n_rows ? from + row : NULL, dtype, n);
+        pair_two_rows(to, term, n_terms, from, i + 1 < n_rows ? from + row : NULL, dtype, n);
 }
 
-static void pair_rows(float *to, size_t ldt, const void *from, size_t ldf, enum pt_dtype dtype, size_t n_rows,
-                      size_t n)
+PT_INLINE void pair_rows_typed(float *to, size_t ldt, size_t term, int n_terms, const void *from, size_t ldf,
+                               enum pt_dtype dtype, size_t n_rows, size_t n)
 {
     if (dtype == PT_F32)
-        pair_rows_of(to, ldt, from, ldf, PT_F32, n_rows, n);
+        pair_rows_of(to, ldt, term, n_terms, from, ldf, PT_F32, n_rows, n);
     else if (dtype == PT_BF16)
-        pair_rows_of(to, ldt, from, ldf, PT_BF16, n_rows, n);
+        pair_rows_of(to, ldt, term, 1, from, ldf, PT_BF16, n_rows, n);
     else
-        pair_rows_of(to, ldt, from, ldf, PT_F16, n_rows, n);
+        pair_rows_of(to, ldt, term, n_terms, from, ldf, PT_F16, n_rows, n);
 }
 
-static void subtract_bf16(size_t n, const void *from, float *to)
+static void pair_rows(float *to, size_t ldt, size_t term, int n_terms, const void *from, size_t ldf,
+                      enum pt_dtype dtype, size_t n_rows, size_t n)
 {
-    PT_EACH_VECTOR(i, part, n)
-    {
-        vfloat v = widen_some((const char *)from + i * 2, PT_BF16, part);
-        store_some(to + i, load_some(to + i, part) - v, part);
+    if (n_terms == 1)
+        pair_rows_typed(to, ldt, 0, 1, from, ldf, dtype, n_rows, n);
+    else
+        pair_rows_typed(to, ldt, term, n_terms, from, ldf, dtype, n_rows, n);
+}
+
+/* LANES rows of 2 LANES elements at most. */
+PT_INLINE void pair_columns_block(float *to, size_t ldt, size_t term, int n_terms, const char *from,
+                                  size_t row, enum pt_dtype dtype, size_t n_rows, size_t n)
+{
+    const size_t bytes = element_bytes(dtype), n_words = (n + 1) / 2;
+    vfloat low[LANES], high[LANES], words[LANES];
+#pragma GCC unroll 16
+    for (size_t r = 0; r < LANES; r++) {
+        const char *some = from + r * row;
+        char padded[8 * LANES] = {0};
+        if (r >= n_rows)
+            some = padded;
+        else if (n < 2 * LANES)
+            some = memcpy(padded, some, n * bytes);
+        if (dtype == PT_BF16) {
+            words[r] = v_load(some);
+            continue;
+        }
+        low[r] = widen_some(some, dtype, LANES);
+        high[r] = widen_some(some + LANES * bytes, dtype, LANES);
     }
+    for (int t = 0; t < n_terms; t++, to += term) {
+        if (dtype != PT_BF16)
+#pragma GCC unroll 16
+            for (size_t r = 0; r < LANES; r++) {
+                words[r] = rounded_pairs(low[r], high[r]);
+                low[r] -= v_widen_bf16(&words[r]);
+                high[r] -= v_widen_bf16((const char *)&words[r] + sizeof(vhalf));
+            }
+        v_transpose(words);
+#pragma GCC unroll 16
+        for (size_t w = 0; w < LANES; w++)
+            if (w < n_words)
+                store_some(to + w * ldt, words[w], n_rows < LANES ? n_rows : LANES);
+    }
+}
+
+PT_INLINE void pair_columns_of(float *to, size_t ldt, size_t term, int n_terms, const char *from, size_t ldf,
+                               enum pt_dtype dtype, size_t n_rows, size_t n)
+{
+    const size_t row = ldf * element_bytes(dtype);
+    for (size_t i = 0; i < n_rows; i += LANES)
+        for (size_t j = 0; j < n; j += 2 * LANES)
+            pair_columns_block(to + j / 2 * ldt + i, ldt, term, n_terms,
+                               from + i * row + j * element_bytes(dtype), row, dtype, n_rows - i,
+                               n - j < 2 * LANES ? n - j : 2 * LANES);
+}
+
+static void pair_columns(float *to, size_t ldt, size_t term, int n_terms, const void *from, size_t ldf,
+                         enum pt_dtype dtype, size_t n_rows, size_t n)
+{
+    if (dtype == PT_BF16)
+        pair_columns_of(to, ldt, 0, 1, from, ldf, PT_BF16, n_rows, n);
+    else if (dtype == PT_F32)
+        pair_columns_of(to, ldt, term, n_terms, from, ldf, PT_F32, n_rows, n);
+    else
+        pair_columns_of(to, ldt, term, n_terms, from, ldf, PT_F16, n_rows, n);
 }
 
 static void transpose(float *to, size_t ldt, const float *from, size_t ldf, size_t m, size_t n)

@@ -74,7 +74,7 @@ static void pack_left(const struct job *job, size_t row, size_t n_rows)
     }
     for (size_t r = 0; r < n_rows; r++, to += PT_LEFT_STRIDE, from += a->row)
         if (job->pairs)
-            kernels->pair_row(to, from, PT_F32, job->n);
+            kernels->pair_row(to, 0, 1, from, PT_F32, job->n);
         else
             memcpy(to, from, job->n * sizeof *to);
 }
@@ -90,8 +90,8 @@ static void pack_rows(const struct task *task, size_t step, size_t n)
         size_t columns = least(task->n_columns - j, width);
         float *to = task->panel + j * PT_STEPS + words_of(job, step) * width;
         if (job->pairs)
-            kernels->pair_rows(to, width, element(product, job->p + step, task->column + j), product->ldb,
-                               product->dtype, n, columns);
+            kernels->pair_rows(to, width, 0, 1, element(product, job->p + step, task->column + j),
+                               product->ldb, product->dtype, n, columns);
         else
             for (size_t i = 0; i < n; i++)
                 kernels->widen(to + i * width, element(product, job->p + step + i, task->column + j),
@@ -110,7 +110,7 @@ static void pack_columns(const struct task *task, size_t column, size_t n_column
         const char *from = element(product, job->p, task->column + column + r);
         float *way = task->way + r * PT_LEFT_STRIDE;
         if (job->pairs)
-            kernels->pair_row(way, from, product->dtype, job->n);
+            kernels->pair_row(way, 0, 1, from, product->dtype, job->n);
         else
             kernels->widen(way, from, product->dtype, job->n);
     }

@@ -75,7 +75,7 @@ static void pack_row(const struct job *job, size_t row)
     const float *from = a->data + (job->first_row + row) * a->row;
     float *to = job->math->shared + row * job->ldx;
     if (job->pairs)
-        job->math->kernels->pair_row(to, from, PT_F32, job->product->k);
+        job->math->kernels->pair_row(to, 0, 1, from, PT_F32, job->product->k);
     else
         memcpy(to, from, job->product->k * sizeof *to);
 }

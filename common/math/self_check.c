@@ -15,6 +15,13 @@ struct check {
     float y[ROWS * OUT], dx[ROWS * IN], dw[OUT * IN];
 };
 
+/* So that nothing is taken for a result. */
+static void spoil(size_t n, float *values)
+{
+    for (size_t i = 0; i < n; i++)
+        values[i] = NAN;
+}
+
 /* In [-1, 1), with so many bits behind the point. */
 static void fill(size_t n, float *values, uint32_t seed, int bits)
 {
@@ -41,10 +48,13 @@ static bool agrees(size_t m, size_t n, size_t k, const float *a, size_t a_row, s
 
 static bool weights_are_right(const struct pt_math *math, struct check *c, const struct pt_matrix *w)
 {
+    spoil(ROWS * OUT, c->y);
     pt_product_forward(math, ROWS, c->x, IN, w, NULL, c->y, OUT);
     bool right = agrees(ROWS, OUT, IN, c->x, IN, 1, c->w, 1, IN, c->y);
+    spoil(OUT, c->y);
     pt_product_forward(math, 1, c->x, IN, w, NULL, c->y, OUT);
     right = right && agrees(1, OUT, IN, c->x, IN, 1, c->w, 1, IN, c->y);
+    spoil(ROWS * IN, c->dx);
     pt_product_backward(math, ROWS, c->dy, OUT, w, false, c->dx, IN);
     return right && agrees(ROWS, IN, OUT, c->dy, OUT, 1, c->w, IN, 1, c->dx);
 }

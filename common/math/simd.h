@@ -55,6 +55,18 @@ PT_INLINE void v_store(void *to, vfloat v)
     memcpy(to, &v, sizeof v);
 }
 
+/* To a boundary of its size, past the caches: threads that read it need a fence in between. */
+PT_INLINE void v_stream(float *to, vfloat v)
+{
+#if defined __AVX512F__
+    _mm512_stream_ps(to, (__m512)v);
+#elif defined __AVX2__
+    _mm256_stream_ps(to, (__m256)v);
+#else
+    v_store(to, v);
+#endif
+}
+
 #if defined __AVX2__ && !defined __AVX512F__
 PT_INLINE __m256i v_first(size_t n)
 {
@@ -294,14 +306,19 @@ PT_INLINE vfloat v_widen_f16(const void *from)
 #endif
 }
 
-/* bf16 bits of each element, rounded to nearest even, in the low halves. */
+/* bf16 bits of each element, rounded to nearest even, in the low halves. CPUs that have an instruction for it
+ * take subnormal numbers for 0. */
 PT_INLINE vuint v_round_bf16(vfloat v)
 {
+#if defined __AVX512BF16__
+    return (vuint)_mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh((__m512)v));
+#else
     vuint bits = (vuint)v;
     vuint rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
     vuint quiet = (bits >> 16) | 0x40;
     vuint nan = (vuint)(v != v);
     return (nan & quiet) | (~nan & rounded);
+#endif
 }
 
 /* sum += the products of the bf16 pairs in a and b, as vdpbf16ps does; there the order within a pair and
