@@ -135,6 +135,7 @@ static void take(struct pt_math *math, const struct path *path, enum pt_dtype we
     math->n_terms = path->n_terms;
     math->narrow_f32 = weights == PT_F32;
     math->openblas = path->openblas;
+    math->third_cache_is_fast = vendor_is_amd();
     snprintf(math->name, sizeof math->name, "%s:%s", path->mode, path->name);
     if (path->openblas)
         snprintf(math->description, sizeof math->description, "%s (%s), other kernels %s", math->name,

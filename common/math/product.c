@@ -26,8 +26,9 @@ void pt_product_start(const struct pt_product *product, size_t first_row, size_t
 
 /*
  * Up to how many rows of x a product is best made from the weight as it lies. With many wide registers that
- * is always so, but where each element is rounded to bf16 anew for every six rows; elsewhere a packed copy is
- * better once it serves many rows, and so are tiles.
+ * is always so, but where each element is rounded to bf16 anew for every six rows, and where the third-level
+ * cache, which more rows of x pass from, is slow; elsewhere a packed copy is better once it serves many rows,
+ * and so are tiles.
  */
 static size_t most_rows_in_place(const struct pt_math *math, bool narrow, enum pt_dtype dtype)
 {
@@ -37,6 +38,8 @@ static size_t most_rows_in_place(const struct pt_math *math, bool narrow, enum p
         return 2 * PT_DOT_ROWS;
     if (math->kernels->lanes < 16)
         return 32;
+    if (!math->third_cache_is_fast)
+        return 136;
     return narrow && dtype != PT_BF16 ? 256 : SIZE_MAX;
 }
 
