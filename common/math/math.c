@@ -15,14 +15,13 @@
 #include <string.h>
 
 /* What "auto" takes a path for. */
-enum automatic { NEVER, ALWAYS, NARROW, NARROW_ON_AMD, WIDE };
+enum automatic { NEVER, ALWAYS, NARROW, NARROW_ON_AMD, WIDE_BY_NAME };
 
 /*
- * In the order of preference. "auto" over f32 weights on AMX splits into three terms: a product's error is
- * then that of f32 (2e-7 to 4e-7). Two terms leave 2e-6 to 4e-6, more than the 1e-6 that f32 paths are held
- * to, and gradients of small models that miss the references' 1e-5. The six products of three terms should
- * still be ahead of f32, since a tile that is loaded serves several of them: at 2.6 to 3.4 TF/s on two cores
- * they leave 430 to 570 GF/s where f32 peaks at 466.
+ * In the order of preference. On AMX the three terms of "bf16x3" are as exact as f32 (a product's error is
+ * 2e-7 to 4e-7), but six products of bf16 are only as fast as one of f32 where the core is this process's
+ * own, and slower by a quarter where a neighbour runs on it: so they are taken by name. Two terms are the
+ * faster ones, and leave 2e-6 to 4e-6, more than the 1e-6 that f32 paths are held to.
  */
 static const struct path {
     const char *mode, *name;
@@ -35,7 +34,7 @@ static const struct path {
     {"bf16", "amx", NARROW, 1, &pt_kernels_avx512bf16, &pt_tiles_amx, false, false},
     {"bf16", "avx512bf16", NARROW_ON_AMD, 1, &pt_kernels_avx512bf16, NULL, false, false},
     {"bf16x2", "amx", NEVER, 2, &pt_kernels_avx512bf16, &pt_tiles_amx, false, false},
-    {"bf16x3", "amx", WIDE, 3, &pt_kernels_avx512bf16, &pt_tiles_amx, false, false},
+    {"bf16x3", "amx", WIDE_BY_NAME, 3, &pt_kernels_avx512bf16, &pt_tiles_amx, false, false},
     {"f32", "avx512", ALWAYS, 0, &pt_kernels_avx512, NULL, false, false},
     {"f32", "avx2", ALWAYS, 0, &pt_kernels_avx2, NULL, false, false},
     {"f32", "openblas", ALWAYS, 0, NULL, NULL, true, false},
@@ -43,7 +42,7 @@ static const struct path {
     {"bf16", "portable", NEVER, 1, &pt_kernels_portable, NULL, false, true},
     {"bf16", "emulated", NARROW, 1, &pt_kernels_portable, &pt_tiles_emulated, false, true},
     {"bf16x2", "emulated", NEVER, 2, &pt_kernels_portable, &pt_tiles_emulated, false, true},
-    {"bf16x3", "emulated", WIDE, 3, &pt_kernels_portable, &pt_tiles_emulated, false, true},
+    {"bf16x3", "emulated", WIDE_BY_NAME, 3, &pt_kernels_portable, &pt_tiles_emulated, false, true},
 };
 enum { N_PATHS = sizeof paths / sizeof paths[0] };
 
@@ -111,8 +110,8 @@ static bool suits(const struct path *path, bool named, enum pt_dtype weights)
         return weights != PT_F32;
     case NARROW_ON_AMD:
         return named || (weights != PT_F32 && vendor_is_amd());
-    case WIDE:
-        return weights == PT_F32;
+    case WIDE_BY_NAME:
+        return named && weights == PT_F32;
     case NEVER:
         break;
     }
