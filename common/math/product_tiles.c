@@ -31,8 +31,8 @@ struct way {
     const struct pt_tile_job *job;
     struct pt_tile_piece at, next; /* multiplied, packed */
     float *packed[2];              /* these two */
-    float *c[2];                   /* of the group at hand, and of the one before */
-    size_t before;                 /* that group, or n_groups */
+    float *c[2];                   /* results of the group at hand, and of the one before */
+    size_t before;                 /* that group, or as many as there are where there is none */
     struct share packing, writing;
 };
 

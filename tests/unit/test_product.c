@@ -314,6 +314,25 @@ static void run_all(struct product_case *c, int threads)
                                s->n_in + X_PAD, c->dw);
 }
 
+static void no_rows_are_nothing_to_do(void **state)
+{
+    (void)state;
+    const struct shape s = {1, 40, 70};
+    for (size_t i = 0; i < N_OF(all_settings); i++) {
+        struct pt_math *math = open_or_skip(all_settings[i], PT_BF16);
+        if (!math)
+            continue;
+        struct product_case c = new_case(math, s, PT_BF16, false);
+        const float y = c.y[0], dx = c.dx[0];
+        pt_product_forward(math, 0, c.x, s.n_in + X_PAD, &c.w, c.bias, c.y, s.n_out + DY_PAD);
+        pt_product_backward(math, 0, c.dy, s.n_out + DY_PAD, &c.w, false, c.dx, s.n_in + X_PAD);
+        assert_memory_equal(&y, c.y, sizeof y);
+        assert_memory_equal(&dx, c.dx, sizeof dx);
+        free_case(&c);
+        pt_math_close(math);
+    }
+}
+
 static void same_bytes_for_any_threads(void **state)
 {
     (void)state;
@@ -394,6 +413,7 @@ int main(void)
         cmocka_unit_test(errs_no_more_than_its_mode_may),
         cmocka_unit_test(keeps_f32_beside_bf16),
         cmocka_unit_test(rows_do_not_depend_on_their_number),
+        cmocka_unit_test(no_rows_are_nothing_to_do),
         cmocka_unit_test(same_bytes_for_any_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
