@@ -19,6 +19,7 @@ enum {
     C_BLOCK = PT_TILE_LINES * PT_TILE_LINES,
     C_PANEL = PT_TILE_MOST_BLOCKS * C_BLOCK,
     FEW_ROWS = 64,
+    GROUPS_A_THREAD = 4, /* at least, where the weight has so many lines */
 };
 
 /* Work in n portions that is spread evenly over so many calls. */
@@ -38,7 +39,7 @@ struct way {
 
 size_t pt_tiles_scratch(void)
 {
-    return 2 * (size_t)PT_TILE_PANELS * (PT_TILE_PIECE + C_PANEL);
+    return 2 * (size_t)PT_TILE_MOST_PANELS * (PT_TILE_PIECE + C_PANEL);
 }
 
 static void pack_portion(const struct way *way, size_t portion)
@@ -57,7 +58,7 @@ static void write_portion(const struct way *way, size_t portion)
     const struct pt_tile_job *job = way->job;
     const struct pt_product *product = job->product;
     const size_t n = pt_tile_panels(job, way->before), panel = portion % n, row = portion / n,
-                 first = pt_tile_first_line(way->before, panel);
+                 first = pt_tile_first_line(job, way->before, panel);
     const float *from = way->c[1] + panel * C_PANEL + row * PT_TILE_LINES;
     float *to = product->c + (job->first_row + row) * product->ldc + first;
     const float *start = product->add || job->start ? to : product->bias ? product->bias + first : NULL;
@@ -125,9 +126,9 @@ static void start_packing(struct way *way, size_t n_calls)
     const struct pt_tile_job *job = way->job;
     const struct pt_tile_piece *next = &way->next;
     start_share(&way->packing, exists(job, next) ? pt_tile_portions(job, next) : 0, n_calls);
-    if (exists(job, next) && (pt_tile_first_line(next->group, PT_TILE_PANELS) > job->product->n ||
+    if (exists(job, next) && (pt_tile_first_line(job, next->group, job->panels) > job->product->n ||
                               pt_tile_piece_depth(job, next) % PT_TILE_STEP))
-        memset(way->packed[1], 0, (size_t)PT_TILE_PANELS * PT_TILE_PIECE * sizeof(float));
+        memset(way->packed[1], 0, (size_t)PT_TILE_MOST_PANELS * PT_TILE_PIECE * sizeof(float));
 }
 
 static void swap(float *two[2])
@@ -153,7 +154,7 @@ static struct pt_tile_operand packed_weight(const struct way *way, size_t panel)
 static struct pt_tile_operand weight_in_place(const struct way *way, size_t panel, size_t n_steps)
 {
     const struct pt_tile_job *job = way->job;
-    const size_t first = pt_tile_first_line(way->at.group, panel),
+    const size_t first = pt_tile_first_line(job, way->at.group, panel),
                  n_lines = pt_tile_least(job->product->n - first, PT_TILE_LINES),
                  row = PT_TILE_STEP * job->bytes * n_steps;
     const char *from = pt_tile_weight(job, job->start + way->at.step * PT_TILE_STEP, first);
@@ -242,10 +243,10 @@ static void run_group(struct way *way)
 static void run_groups(const struct pt_tile_job *job)
 {
     float *scratch = job->math->scratch + (size_t)omp_get_thread_num() * job->math->scratch_size,
-          *c = scratch + 2 * (size_t)PT_TILE_PANELS * PT_TILE_PIECE;
+          *c = scratch + 2 * (size_t)PT_TILE_MOST_PANELS * PT_TILE_PIECE;
     struct way way = {.job = job,
-                      .packed = {scratch + PT_TILE_PANELS * PT_TILE_PIECE, scratch},
-                      .c = {c, c + PT_TILE_PANELS * C_PANEL},
+                      .packed = {scratch + PT_TILE_MOST_PANELS * PT_TILE_PIECE, scratch},
+                      .c = {c, c + PT_TILE_MOST_PANELS * C_PANEL},
                       .next = {take_group(job), 0},
                       .before = pt_tile_groups(job)};
     start_packing(&way, 0);
@@ -293,6 +294,9 @@ static struct pt_tile_job plan(const struct pt_math *math, const struct pt_produ
     job.most_depth = PT_TILE_DEPTH / divisor(job.n_terms);
     job.piece_steps =
         job.in_place ? job.most_depth / PT_TILE_STEP : PT_TILE_PIECE_STEPS / divisor(job.weight_terms);
+    job.panels = PT_TILE_MOST_PANELS;
+    while (job.panels > 1 && pt_tile_groups(&job) < GROUPS_A_THREAD * (size_t)pt_math_threads(math))
+        job.panels /= 2;
     const size_t n_blocks = pt_tile_parts(product->m, PT_TILE_LINES),
                  n_parts = pt_tile_parts(n_blocks, PT_TILE_MOST_BLOCKS);
     job.most_rows = pt_tile_parts(n_blocks, n_parts) * PT_TILE_LINES; /* as even as can be */

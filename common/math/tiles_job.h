@@ -16,7 +16,7 @@ enum {
     PT_TILE_MOST_BLOCKS = 17, /* as much as a second-level cache holds */
     PT_TILE_PIECE_STEPS = 16, /* of a panel, all terms together, they fill most of a first-level cache */
     PT_TILE_PIECE = PT_TILE_PIECE_STEPS * PT_TILE_STEP_WORDS,
-    PT_TILE_PANELS = 4,      /* of a group: rows of the weight and of c are met for all of them */
+    PT_TILE_MOST_PANELS = 4, /* of a group: rows of the weight and of c are met for all of them */
     PT_TILE_ROWS_AHEAD = 16, /* of the weight and of c, that are fetched before their turn */
 };
 _Static_assert(PT_TILE_MOST_BLOCKS *PT_TILE_BLOCK <= PT_SHARED, "activations fit into what is shared");
@@ -29,6 +29,7 @@ struct pt_tile_job {
     bool forward, in_place;
     size_t bytes; /* of an element of the weight */
     size_t most_rows, most_depth, piece_steps;
+    size_t panels; /* of a group */
     /* the block at hand */
     size_t first_row, n_rows, start, depth, n_steps;
 };
@@ -50,19 +51,19 @@ static inline size_t pt_tile_parts(size_t n, size_t size)
 
 static inline size_t pt_tile_groups(const struct pt_tile_job *job)
 {
-    return pt_tile_parts(job->product->n, PT_TILE_PANELS * PT_TILE_LINES);
+    return pt_tile_parts(job->product->n, job->panels * PT_TILE_LINES);
 }
 
-static inline size_t pt_tile_first_line(size_t group, size_t panel)
+static inline size_t pt_tile_first_line(const struct pt_tile_job *job, size_t group, size_t panel)
 {
-    return (group * PT_TILE_PANELS + panel) * PT_TILE_LINES;
+    return (group * job->panels + panel) * PT_TILE_LINES;
 }
 
 /* That a group has: the last may have fewer. */
 static inline size_t pt_tile_panels(const struct pt_tile_job *job, size_t group)
 {
-    return pt_tile_least(pt_tile_parts(job->product->n - pt_tile_first_line(group, 0), PT_TILE_LINES),
-                         PT_TILE_PANELS);
+    return pt_tile_least(pt_tile_parts(job->product->n - pt_tile_first_line(job, group, 0), PT_TILE_LINES),
+                         job->panels);
 }
 
 static inline float *pt_tile_activations(const struct pt_tile_job *job, size_t block)

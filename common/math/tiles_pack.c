@@ -68,7 +68,7 @@ static void pack_lines(const struct pt_tile_job *job, const struct pt_tile_piece
     const struct pt_product *product = job->product;
     const size_t depth = pt_tile_piece_depth(job, piece), n_steps = pt_tile_parts(depth, PT_TILE_STEP),
                  k = portion % n_steps * PT_TILE_STEP, half = portion / n_steps % 2 * HALF,
-                 panel = portion / n_steps / 2, line = pt_tile_first_line(piece->group, panel) + half;
+                 panel = portion / n_steps / 2, line = pt_tile_first_line(job, piece->group, panel) + half;
     if (line < product->n)
         job->math->kernels->pair_columns(
             to + panel * PT_TILE_PIECE + k / 2 * PT_TILE_LINES + half, PT_TILE_LINES, pt_tile_piece_term(job),
@@ -82,7 +82,7 @@ static void pack_some_rows(const struct pt_tile_job *job, const struct pt_tile_p
 {
     const struct pt_product *product = job->product;
     const size_t n = pt_tile_panels(job, piece->group), panel = portion % n, k = portion / n * PACKED_ROWS,
-                 row = product->ldb * job->bytes, line = pt_tile_first_line(piece->group, panel);
+                 row = product->ldb * job->bytes, line = pt_tile_first_line(job, piece->group, panel);
     const char *from = pt_tile_weight(job, job->start + piece->step * PT_TILE_STEP + k, line);
     for (size_t i = 0; i < PACKED_ROWS; i++)
         for (size_t byte = 0; byte < PT_TILE_LINES * job->bytes; byte += CACHE_LINE)
