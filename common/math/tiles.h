@@ -12,7 +12,6 @@ enum {
     PT_TILE_LINES = 32, /* of a block: two tiles of 16 */
     PT_TILE_STEP = 32,  /* elements of the contraction that one step takes */
     PT_TILE_WORDS = PT_TILE_STEP / 2,
-    PT_TILE_TERMS = 3, /* that a matrix may be split into */
 };
 
 /*
@@ -31,7 +30,7 @@ struct pt_tiles {
     void (*start)(void); /* on a thread, before `multiply` there */
     void (*stop)(void);
     /* c [32, 32] = left right, or += where `add` is set, over n_steps steps. Products of terms u and t count
-     * where u + t < n_terms. */
+     * where u + t < n_terms. Behind each step `meanwhile` is called, which may not use tiles. */
     void (*multiply)(size_t n_steps, int n_terms, const struct pt_tile_operand *left,
                      const struct pt_tile_operand *right, float *c, bool add,
                      void (*meanwhile)(void *context), void *context);
