@@ -28,7 +28,7 @@ void pt_product_start(const struct pt_product *product, size_t first_row, size_t
  * Up to how many rows of x a product is best made from the weight as it lies. With many wide registers that
  * is always so, but where each element is rounded to bf16 anew for every six rows, and where the third-level
  * cache, which more rows of x pass from, is slow; elsewhere a packed copy is better once it serves many rows,
- * and so are tiles.
+ * and so are tiles. Beyond that number the last bits of a row are others.
  */
 static size_t most_rows_in_place(const struct pt_math *math, bool narrow, enum pt_dtype dtype)
 {
