@@ -20,8 +20,8 @@ struct pt_math {
     bool openblas;
     bool third_cache_is_fast; /* of the CPU; AMD's are, Intel's servers' not */
     float *scratch;           /* [n_scratch, scratch_size] owned, one piece a thread */
-    float *shared;            /* [PT_SHARED] activations for all threads, owned */
-    size_t scratch_size;
+    float *shared;            /* [shared_size] activations for all threads, owned */
+    size_t scratch_size, shared_size;
     int n_scratch;
     char name[32], description[128];
 };
@@ -33,7 +33,7 @@ enum {
         PT_STEPS + 16, /* no power of two, so that the rows of a block do not share their cache sets */
     PT_WAY_ROWS = 16,
     PT_PANEL = PT_PANEL_COLUMNS * PT_STEPS,
-    PT_SHARED = 1 << 20,
+    PT_SHARED = 1 << 20, /* at least */
     PT_SCRATCH = PT_PANEL + PT_WAY_ROWS * PT_LEFT_STRIDE,
 };
 
@@ -57,6 +57,7 @@ bool pt_rows_product(const struct pt_math *math, bool pairs, const struct pt_pro
 /* By tiles, forward or backward. */
 void pt_tiles_product(const struct pt_math *math, const struct pt_product *product);
 size_t pt_tiles_scratch(void); /* floats that it needs a thread */
+size_t pt_tiles_shared(void);  /* and for all of them */
 void pt_openblas_product(const struct pt_math *math, const struct pt_product *product);
 void pt_openblas_start(void);       /* one thread a call from now on */
 const char *pt_openblas_core(void); /* the kernels that the library has chosen */

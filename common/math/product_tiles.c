@@ -1,9 +1,8 @@
 /*
- * Products in bf16 tiles. A block of activations is rounded to bf16 or split into terms once for all threads,
- * small enough to stay in each core's second-level cache. Each thread then takes lines of the weight, 32 at a
- * time, a piece of the contraction after the other: packed in pairs, a piece stays in the first-level cache
- * while all those rows pass over it. The tile unit multiplies on its own, so between its steps the vector
- * units pack the next piece, and write the results of the lines before.
+ * Products in bf16 tiles. Activations are rounded to bf16 or split into terms once for all threads. Each
+ * thread takes lines of the weight, some panels of 32 at a time, and packs them in pairs, for all rows at
+ * once. A pass of so many rows as a second-level cache holds then goes piece by piece: a piece of a panel
+ * stays in the first-level cache while those rows go over it.
  *
  * For few rows packing would be all there is to do: then a weight in bf16 is multiplied where it lies.
  *
@@ -17,245 +16,171 @@
 
 enum {
     C_BLOCK = PT_TILE_LINES * PT_TILE_LINES,
-    C_PANEL = PT_TILE_MOST_BLOCKS * C_BLOCK,
+    PASS_BLOCKS = 9,
+    C_PANEL = PASS_BLOCKS * C_BLOCK,
+    PIECE_STEPS = 16, /* of a panel, all terms together, they fill most of a first-level cache */
     FEW_ROWS = 64,
-    GROUPS_A_THREAD = 4, /* at least, where the weight has so many lines */
+    MOST_BLOCKS = 64, /* of activations that are shared at a time */
+    ROWS_AHEAD = 16,  /* of c, that are fetched before their turn */
 };
 
-/* Work in n portions that is spread evenly over so many calls. */
-struct share {
-    size_t n, n_calls, done, due;
-};
-
-/* A thread's way through its panels. */
-struct way {
+/* The panels that a thread has taken, and the rows that pass over them. */
+struct pass {
     const struct pt_tile_job *job;
-    struct pt_tile_piece at, next; /* multiplied, packed */
-    float *packed[2];              /* these two */
-    float *c[2];                   /* results of the group at hand, and of the one before */
-    size_t before;                 /* that group, or as many as there are where there is none */
-    struct share packing, writing;
+    size_t first_panel, n_panels, first_block, n_blocks;
+    float *packed, *c; /* [panel] each */
 };
 
 size_t pt_tiles_scratch(void)
 {
-    return 2 * (size_t)PT_TILE_MOST_PANELS * (PT_TILE_PIECE + C_PANEL);
+    return (size_t)PT_TILE_MOST_PANELS * (PT_TILE_BLOCK + C_PANEL);
 }
 
-static void pack_portion(const struct way *way, size_t portion)
+size_t pt_tiles_shared(void)
 {
-    pt_tile_pack_portion(way->job, &way->next, way->packed[1], portion);
+    return (size_t)MOST_BLOCKS * PT_TILE_BLOCK;
 }
 
-/* That a group's results are written in: a row of a panel each. */
-static size_t portions_of_results(const struct pt_tile_job *job, size_t group)
+static size_t first_line(const struct pass *pass, size_t panel)
 {
-    return group < pt_tile_groups(job) ? pt_tile_panels(job, group) * job->n_rows : 0;
+    return (pass->first_panel + panel) * PT_TILE_LINES;
 }
 
-static void write_portion(const struct way *way, size_t portion)
+static struct pt_tile_operand packed_weight(const struct pass *pass, size_t panel, size_t step)
 {
-    const struct pt_tile_job *job = way->job;
-    const struct pt_product *product = job->product;
-    const size_t n = pt_tile_panels(job, way->before), panel = portion % n, row = portion / n,
-                 first = pt_tile_first_line(job, way->before, panel);
-    const float *from = way->c[1] + panel * C_PANEL + row * PT_TILE_LINES;
-    float *to = product->c + (job->first_row + row) * product->ldc + first;
-    const float *start = product->add || job->start ? to : product->bias ? product->bias + first : NULL;
-    if (start == to) {
-        __builtin_prefetch(to + PT_TILE_ROWS_AHEAD * product->ldc, 1);
-        __builtin_prefetch(to + PT_TILE_ROWS_AHEAD * product->ldc + PT_TILE_LINES / 2, 1);
-    }
-    job->math->kernels->write_sum(pt_tile_least(product->n - first, PT_TILE_LINES), from, start, to);
-}
-
-static bool is_due(struct share *share)
-{
-    if (share->due < share->n_calls || share->done == share->n)
-        return false;
-    share->due -= share->n_calls;
-    share->done++;
-    return true;
-}
-
-static void start_share(struct share *share, size_t n, size_t n_calls)
-{
-    *share = (struct share){.n = n, .n_calls = n_calls};
-}
-
-/* What is done between the steps of the tile unit. */
-static void meanwhile(void *context)
-{
-    struct way *way = context;
-    way->packing.due += way->packing.n;
-    while (is_due(&way->packing))
-        pack_portion(way, way->packing.done - 1);
-    way->writing.due += way->writing.n;
-    while (is_due(&way->writing))
-        write_portion(way, way->writing.done - 1);
-}
-
-static void finish(struct way *way, struct share *share,
-                   void (*portion)(const struct way *way, size_t portion))
-{
-    for (; share->done < share->n; share->done++)
-        portion(way, share->done);
-}
-
-static size_t take_group(const struct pt_tile_job *job)
-{
-    size_t group;
-#pragma omp atomic capture
-    group = (*job->taken)++;
-    return group;
-}
-
-static struct pt_tile_piece piece_behind(const struct pt_tile_job *job, struct pt_tile_piece piece)
-{
-    piece.step += job->piece_steps;
-    return piece.step < job->n_steps ? piece : (struct pt_tile_piece){take_group(job), 0};
-}
-
-static bool exists(const struct pt_tile_job *job, const struct pt_tile_piece *piece)
-{
-    return piece->group < pt_tile_groups(job);
-}
-
-static void start_packing(struct way *way, size_t n_calls)
-{
-    const struct pt_tile_job *job = way->job;
-    const struct pt_tile_piece *next = &way->next;
-    start_share(&way->packing, exists(job, next) ? pt_tile_portions(job, next) : 0, n_calls);
-    if (exists(job, next) && (pt_tile_first_line(job, next->group, job->panels) > job->product->n ||
-                              pt_tile_piece_depth(job, next) % PT_TILE_STEP))
-        memset(way->packed[1], 0, (size_t)PT_TILE_MOST_PANELS * PT_TILE_PIECE * sizeof(float));
-}
-
-static void swap(float *two[2])
-{
-    float *first = two[0];
-    two[0] = two[1];
-    two[1] = first;
-}
-
-/* A panel's part of the piece. */
-static struct pt_tile_operand packed_weight(const struct way *way, size_t panel)
-{
-    const struct pt_tile_job *job = way->job;
-    return (struct pt_tile_operand){(const char *)(way->packed[0] + panel * PT_TILE_PIECE),
-                                    PT_TILE_LINES * sizeof(float),
-                                    PT_TILE_STEP_WORDS * sizeof(float),
-                                    pt_tile_piece_term(job) * sizeof(float),
-                                    job->weight_terms,
-                                    false};
+    const struct pt_tile_job *job = pass->job;
+    return (struct pt_tile_operand){
+        (const char *)(pass->packed + panel * PT_TILE_BLOCK + step * PT_TILE_STEP_WORDS),
+        PT_TILE_LINES * sizeof(float),
+        PT_TILE_STEP_WORDS * sizeof(float),
+        pt_tile_term(job) * sizeof(float),
+        job->weight_terms,
+        false};
 }
 
 /* The same where it lies; what reaches past the end of the matrix is copied. */
-static struct pt_tile_operand weight_in_place(const struct way *way, size_t panel, size_t n_steps)
+static struct pt_tile_operand weight_in_place(const struct pass *pass, size_t panel)
 {
-    const struct pt_tile_job *job = way->job;
-    const size_t first = pt_tile_first_line(job, way->at.group, panel),
+    const struct pt_tile_job *job = pass->job;
+    const size_t first = first_line(pass, panel),
                  n_lines = pt_tile_least(job->product->n - first, PT_TILE_LINES),
-                 row = PT_TILE_STEP * job->bytes * n_steps;
-    const char *from = pt_tile_weight(job, job->start + way->at.step * PT_TILE_STEP, first);
+                 row = job->depth * job->bytes;
+    const char *from = pt_tile_weight(job, job->start, first);
     if (n_lines == PT_TILE_LINES)
         return (struct pt_tile_operand){from, job->product->ldb * job->bytes, PT_TILE_STEP * job->bytes, 0, 1,
                                         true};
-    char *copy = (char *)way->packed[0];
+    char *copy = (char *)pass->packed;
     memset(copy, 0, PT_TILE_LINES * row);
     for (size_t i = 0; i < n_lines; i++)
         memcpy(copy + i * row, from + i * job->product->ldb * job->bytes, row);
     return (struct pt_tile_operand){copy, row, PT_TILE_STEP * job->bytes, 0, 1, true};
 }
 
-static struct pt_tile_operand activations(const struct way *way, size_t block)
+static struct pt_tile_operand activations(const struct pt_tile_job *job, size_t block, size_t step)
 {
-    const struct pt_tile_job *job = way->job;
     const size_t row = job->in_place ? PT_TILE_LINES : PT_TILE_WORDS;
     return (struct pt_tile_operand){
-        (const char *)(pt_tile_activations(job, block) + way->at.step * PT_TILE_STEP_WORDS),
+        (const char *)(pt_tile_activations(job, block) + step * PT_TILE_STEP_WORDS),
         row * sizeof(float),
         PT_TILE_STEP_WORDS * sizeof(float),
-        pt_tile_activation_term(job) * sizeof(float),
+        pt_tile_term(job) * sizeof(float),
         job->n_terms,
         !job->in_place};
 }
 
-/* All rows at hand times a panel's part of the piece. */
-static void multiply_panel(struct way *way, size_t panel, size_t n_steps)
+/* The rows of a pass times a panel's piece. */
+static void multiply_piece(const struct pass *pass, size_t panel, size_t step)
 {
-    const struct pt_tile_job *job = way->job;
-    const size_t n_blocks = pt_tile_parts(job->n_rows, PT_TILE_LINES);
+    const struct pt_tile_job *job = pass->job;
+    const size_t n_steps = pt_tile_least(job->n_steps - step, job->piece_steps);
     const struct pt_tile_operand weight =
-        job->in_place ? weight_in_place(way, panel, n_steps) : packed_weight(way, panel);
-    for (size_t block = 0; block < n_blocks; block++) {
-        const struct pt_tile_operand rows = activations(way, block);
-        job->math->tiles->multiply(
-            n_steps, job->n_terms, job->in_place ? &weight : &rows, job->in_place ? &rows : &weight,
-            way->c[0] + panel * C_PANEL + block * C_BLOCK, way->at.step > 0, meanwhile, way);
+        job->in_place ? weight_in_place(pass, panel) : packed_weight(pass, panel, step);
+    for (size_t block = 0; block < pass->n_blocks; block++) {
+        const struct pt_tile_operand rows = activations(job, pass->first_block + block, step);
+        job->math->tiles->multiply(n_steps, job->n_terms, job->in_place ? &weight : &rows,
+                                   job->in_place ? &rows : &weight,
+                                   pass->c + panel * C_PANEL + block * C_BLOCK, step > 0);
     }
 }
 
 /* A weight in place stands on the left, and its lines along the rows of c. */
-static void turn_results(const struct way *way, size_t group)
+static void turn_results(const struct pass *pass)
 {
-    const struct pt_tile_job *job = way->job;
     float turned[C_BLOCK];
-    for (size_t panel = 0; panel < pt_tile_panels(job, group); panel++)
-        for (size_t block = 0; block < pt_tile_parts(job->n_rows, PT_TILE_LINES); block++) {
-            float *c = way->c[0] + panel * C_PANEL + block * C_BLOCK;
-            job->math->kernels->transpose(turned, PT_TILE_LINES, c, PT_TILE_LINES, PT_TILE_LINES,
-                                          PT_TILE_LINES);
+    for (size_t panel = 0; panel < pass->n_panels; panel++)
+        for (size_t block = 0; block < pass->n_blocks; block++) {
+            float *c = pass->c + panel * C_PANEL + block * C_BLOCK;
+            pass->job->math->kernels->transpose(turned, PT_TILE_LINES, c, PT_TILE_LINES, PT_TILE_LINES,
+                                                PT_TILE_LINES);
             memcpy(c, turned, sizeof turned);
         }
 }
 
-static void multiply_piece(struct way *way)
+static void write_row(const struct pass *pass, size_t panel, size_t row)
 {
-    const struct pt_tile_job *job = way->job;
-    const size_t n_steps = pt_tile_least(job->n_steps - way->at.step, job->piece_steps),
-                 n = pt_tile_panels(job, way->at.group);
-    start_packing(way, n * n_steps * pt_tile_parts(job->n_rows, PT_TILE_LINES));
-    for (size_t panel = 0; panel < n; panel++)
-        multiply_panel(way, panel, n_steps);
-    finish(way, &way->packing, pack_portion);
+    const struct pt_tile_job *job = pass->job;
+    const struct pt_product *product = job->product;
+    const size_t first = first_line(pass, panel), own = row - pass->first_block * PT_TILE_LINES;
+    float *to = product->c + (job->first_row + row) * product->ldc + first;
+    const float *start = product->add || job->start ? to : product->bias ? product->bias + first : NULL;
+    if (start == to) {
+        __builtin_prefetch(to + ROWS_AHEAD * product->ldc, 1);
+        __builtin_prefetch(to + ROWS_AHEAD * product->ldc + PT_TILE_LINES / 2, 1);
+    }
+    job->math->kernels->write_sum(pt_tile_least(product->n - first, PT_TILE_LINES),
+                                  pass->c + panel * C_PANEL + own * PT_TILE_LINES, start, to);
 }
 
-static void run_group(struct way *way)
+static void write_results(const struct pass *pass)
 {
-    const struct pt_tile_job *job = way->job;
-    const size_t group = way->at.group;
-    start_share(&way->writing, portions_of_results(job, way->before),
-                pt_tile_panels(job, group) * job->n_steps * pt_tile_parts(job->n_rows, PT_TILE_LINES));
-    do {
-        way->next = piece_behind(job, way->at);
-        multiply_piece(way);
-        way->at = way->next;
-        swap(way->packed);
-    } while (way->at.group == group);
-    finish(way, &way->writing, write_portion);
+    const size_t first = pass->first_block * PT_TILE_LINES,
+                 end = pt_tile_least(first + pass->n_blocks * PT_TILE_LINES, pass->job->n_rows);
+    for (size_t row = first; row < end; row++)
+        for (size_t panel = 0; panel < pass->n_panels; panel++)
+            write_row(pass, panel, row);
+}
+
+static void run_pass(const struct pass *pass)
+{
+    const struct pt_tile_job *job = pass->job;
+    for (size_t step = 0; step < job->n_steps; step += job->piece_steps)
+        for (size_t panel = 0; panel < pass->n_panels; panel++)
+            multiply_piece(pass, panel, step);
     if (job->in_place)
-        turn_results(way, group);
-    way->before = group;
-    swap(way->c);
+        turn_results(pass);
+    write_results(pass);
 }
 
-static void run_groups(const struct pt_tile_job *job)
+/* Some panels for this thread, fewer towards the end, so that all threads end at once; false: none are left.
+ */
+static bool take_panels(struct pass *pass)
 {
-    float *scratch = job->math->scratch + (size_t)omp_get_thread_num() * job->math->scratch_size,
-          *c = scratch + 2 * (size_t)PT_TILE_MOST_PANELS * PT_TILE_PIECE;
-    struct way way = {.job = job,
-                      .packed = {scratch + PT_TILE_MOST_PANELS * PT_TILE_PIECE, scratch},
-                      .c = {c, c + PT_TILE_MOST_PANELS * C_PANEL},
-                      .next = {take_group(job), 0},
-                      .before = pt_tile_groups(job)};
-    start_packing(&way, 0);
-    finish(&way, &way.packing, pack_portion);
-    swap(way.packed);
-    for (way.at = way.next; exists(job, &way.at);)
-        run_group(&way);
-    start_share(&way.writing, portions_of_results(job, way.before), 0);
-    finish(&way, &way.writing, write_portion);
+    const size_t n = pt_tile_parts(pass->job->product->n, PT_TILE_LINES),
+                 n_threads = (size_t)pt_math_threads(pass->job->math);
+#pragma omp critical(pt_tiles_take_panels)
+    {
+        const size_t left = n - *pass->job->taken;
+        pass->first_panel = *pass->job->taken;
+        pass->n_panels = pt_tile_least(PT_TILE_MOST_PANELS, pt_tile_parts(left, n_threads));
+        *pass->job->taken += pass->n_panels;
+    }
+    return pass->n_panels;
+}
+
+static void run_panels(const struct pt_tile_job *job)
+{
+    float *scratch = job->math->scratch + (size_t)omp_get_thread_num() * job->math->scratch_size;
+    const size_t n_blocks = pt_tile_parts(job->n_rows, PT_TILE_LINES),
+                 most = pt_tile_parts(n_blocks, pt_tile_parts(n_blocks, PASS_BLOCKS)); /* as even as can be */
+    struct pass pass = {.job = job, .packed = scratch, .c = scratch + PT_TILE_MOST_PANELS * PT_TILE_BLOCK};
+    while (take_panels(&pass)) {
+        if (!job->in_place)
+            pt_tile_pack_weight(job, pass.first_panel, pass.n_panels, pass.packed);
+        for (pass.first_block = 0; pass.first_block < n_blocks; pass.first_block += most) {
+            pass.n_blocks = pt_tile_least(n_blocks - pass.first_block, most);
+            run_pass(&pass);
+        }
+    }
     atomic_thread_fence(memory_order_seq_cst); /* behind what was written past the caches */
 }
 
@@ -268,7 +193,7 @@ static void run_block(const struct pt_tile_job *job)
 #pragma omp for schedule(static)
     for (size_t block = 0; block < n_blocks; block++)
         pt_tile_pack_activations(job, block);
-    run_groups(job);
+    run_panels(job);
 #pragma omp barrier
 }
 
@@ -291,15 +216,9 @@ static struct pt_tile_job plan(const struct pt_math *math, const struct pt_produ
                                                                        : math->n_terms;
     job.in_place =
         job.forward && product->dtype == PT_BF16 && product->m <= FEW_ROWS && product->k % PT_TILE_STEP == 0;
+    job.most_rows = MOST_BLOCKS * PT_TILE_LINES;
     job.most_depth = PT_TILE_DEPTH / divisor(job.n_terms);
-    job.piece_steps =
-        job.in_place ? job.most_depth / PT_TILE_STEP : PT_TILE_PIECE_STEPS / divisor(job.weight_terms);
-    job.panels = PT_TILE_MOST_PANELS;
-    while (job.panels > 1 && pt_tile_groups(&job) < GROUPS_A_THREAD * (size_t)pt_math_threads(math))
-        job.panels /= 2;
-    const size_t n_blocks = pt_tile_parts(product->m, PT_TILE_LINES),
-                 n_parts = pt_tile_parts(n_blocks, PT_TILE_MOST_BLOCKS);
-    job.most_rows = pt_tile_parts(n_blocks, n_parts) * PT_TILE_LINES; /* as even as can be */
+    job.piece_steps = job.in_place ? job.most_depth / PT_TILE_STEP : PIECE_STEPS / divisor(job.weight_terms);
     return job;
 }
 

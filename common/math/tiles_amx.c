@@ -9,11 +9,22 @@
 #include <immintrin.h>
 #include <stdint.h>
 
+/*
+ * Where the other hardware thread of the core is busy, tile instructions that follow each other at once take
+ * up to 1.8 times as long as with 8 others between them: on an Emerald Rapids four loads and four dots took
+ * 117 ns and 66 ns. Where it is idle, they took 26 ns with and without.
+ */
+#define APART(instruction)                           \
+    do {                                             \
+        instruction;                                 \
+        __asm__ volatile(".rept 8\n\tnop\n\t.endr"); \
+    } while (0)
+
 #define TILE_ZERO(tile) _tile_zero(tile)
-#define TILE_LOAD(tile, from, stride) _tile_loadd(tile, from, stride)
-#define TILE_STREAM(tile, from, stride) _tile_stream_loadd(tile, from, stride)
-#define TILE_STORE(tile, to, stride) _tile_stored(tile, to, stride)
-#define TILE_DOT(c, a, b) _tile_dpbf16ps(c, a, b)
+#define TILE_LOAD(tile, from, stride) APART(_tile_loadd(tile, from, stride))
+#define TILE_STREAM(tile, from, stride) APART(_tile_stream_loadd(tile, from, stride))
+#define TILE_STORE(tile, to, stride) APART(_tile_stored(tile, to, stride))
+#define TILE_DOT(c, a, b) APART(_tile_dpbf16ps(c, a, b))
 #include "math/tiles_multiply.h"
 
 struct configuration {

@@ -39,8 +39,7 @@ static void multiply_step(size_t step, int n_terms, const struct pt_tile_operand
 }
 
 static void multiply(size_t n_steps, int n_terms, const struct pt_tile_operand *left,
-                     const struct pt_tile_operand *right, float *c, bool add,
-                     void (*meanwhile)(void *context), void *context)
+                     const struct pt_tile_operand *right, float *c, bool add)
 {
     float *lower = c + HALF * PT_TILE_LINES;
     if (add) {
@@ -54,10 +53,8 @@ static void multiply(size_t n_steps, int n_terms, const struct pt_tile_operand *
         TILE_ZERO(2);
         TILE_ZERO(3);
     }
-    for (size_t step = 0; step < n_steps; step++) {
+    for (size_t step = 0; step < n_steps; step++)
         multiply_step(step, n_terms, left, right);
-        meanwhile(context);
-    }
     TILE_STORE(0, c, ROW_BYTES);
     TILE_STORE(1, c + HALF, ROW_BYTES);
     TILE_STORE(2, lower, ROW_BYTES);

@@ -7,8 +7,8 @@
 #include <string.h>
 
 enum {
-    HALF = PT_TILE_LINES / 2,
-    PACKED_ROWS = 4, /* backward, in a portion */
+    PACKED_ROWS = 4, /* of the weight, at a time */
+    ROWS_AHEAD = 16, /* that are fetched before their turn */
     CACHE_LINE = 64,
 };
 
@@ -19,7 +19,7 @@ static void pack_columns(const struct pt_tile_job *job, size_t block)
     const size_t first = block * PT_TILE_LINES;
     float *to = pt_tile_activations(job, block);
     memset(to, 0, PT_TILE_BLOCK * sizeof *to);
-    job->math->kernels->pair_columns(to, PT_TILE_LINES, pt_tile_activation_term(job), job->n_terms,
+    job->math->kernels->pair_columns(to, PT_TILE_LINES, pt_tile_term(job), job->n_terms,
                                      a->data + (job->first_row + first) * a->row + job->start, a->row, PT_F32,
                                      pt_tile_least(job->n_rows - first, PT_TILE_LINES), job->depth);
 }
@@ -39,7 +39,7 @@ static void pack_rows(const struct pt_tile_job *job, size_t block)
             memset(words, 0, sizeof words);
         for (size_t t = 0; t < (size_t)job->n_terms; t++)
             for (size_t word = 0; word < n_words; word += PT_TILE_WORDS)
-                memcpy(to + t * pt_tile_activation_term(job) + word * PT_TILE_LINES,
+                memcpy(to + t * pt_tile_term(job) + word * PT_TILE_LINES,
                        words + t * job->most_depth / 2 + word, PT_TILE_WORDS * sizeof *to);
     }
 }
@@ -52,53 +52,47 @@ void pt_tile_pack_activations(const struct pt_tile_job *job, size_t block)
         pack_rows(job, block);
 }
 
-/* That a piece is packed in: forward 16 lines of a step each, backward some rows of a panel. */
-size_t pt_tile_portions(const struct pt_tile_job *job, const struct pt_tile_piece *piece)
-{
-    const size_t depth = pt_tile_piece_depth(job, piece);
-    if (job->in_place)
-        return 0;
-    return pt_tile_panels(job, piece->group) *
-           (job->forward ? 2 * pt_tile_parts(depth, PT_TILE_STEP) : pt_tile_parts(depth, PACKED_ROWS));
-}
-
-static void pack_lines(const struct pt_tile_job *job, const struct pt_tile_piece *piece, float *to,
-                       size_t portion)
+/* 32 lines, each along the contraction. */
+static void pack_lines(const struct pt_tile_job *job, size_t panel, float *to)
 {
     const struct pt_product *product = job->product;
-    const size_t depth = pt_tile_piece_depth(job, piece), n_steps = pt_tile_parts(depth, PT_TILE_STEP),
-                 k = portion % n_steps * PT_TILE_STEP, half = portion / n_steps % 2 * HALF,
-                 panel = portion / n_steps / 2, line = pt_tile_first_line(job, piece->group, panel) + half;
-    if (line < product->n)
-        job->math->kernels->pair_columns(
-            to + panel * PT_TILE_PIECE + k / 2 * PT_TILE_LINES + half, PT_TILE_LINES, pt_tile_piece_term(job),
-            job->weight_terms, pt_tile_weight(job, job->start + piece->step * PT_TILE_STEP + k, line),
-            product->ldb, product->dtype, pt_tile_least(product->n - line, HALF),
-            pt_tile_least(depth - k, PT_TILE_STEP));
+    const size_t line = panel * PT_TILE_LINES;
+    job->math->kernels->pair_columns(to, PT_TILE_LINES, pt_tile_term(job), job->weight_terms,
+                                     pt_tile_weight(job, job->start, line), product->ldb, product->dtype,
+                                     pt_tile_least(product->n - line, PT_TILE_LINES), job->depth);
 }
 
-static void pack_some_rows(const struct pt_tile_job *job, const struct pt_tile_piece *piece, float *to,
-                           size_t portion)
+static void fetch_row(const char *from, size_t n_bytes)
+{
+    for (size_t byte = 0; byte < n_bytes; byte += CACHE_LINE)
+        __builtin_prefetch(from + byte, 0, 2);
+}
+
+/* Some neighbours along the contraction, of some panels' lines each: a row is met for all of them. */
+static void pack_rows_of_weight(const struct pt_tile_job *job, size_t first_panel, size_t n_panels, float *to,
+                                size_t k)
 {
     const struct pt_product *product = job->product;
-    const size_t n = pt_tile_panels(job, piece->group), panel = portion % n, k = portion / n * PACKED_ROWS,
-                 row = product->ldb * job->bytes, line = pt_tile_first_line(job, piece->group, panel);
-    const char *from = pt_tile_weight(job, job->start + piece->step * PT_TILE_STEP + k, line);
+    const size_t row = product->ldb * job->bytes, first = first_panel * PT_TILE_LINES;
+    const char *from = pt_tile_weight(job, job->start + k, first);
     for (size_t i = 0; i < PACKED_ROWS; i++)
-        for (size_t byte = 0; byte < PT_TILE_LINES * job->bytes; byte += CACHE_LINE)
-            __builtin_prefetch(from + (PT_TILE_ROWS_AHEAD + i) * row + byte, 0, 2);
-    job->math->kernels->pair_rows(to + panel * PT_TILE_PIECE + k / 2 * PT_TILE_LINES, PT_TILE_LINES,
-                                  pt_tile_piece_term(job), job->weight_terms, from, product->ldb,
-                                  product->dtype,
-                                  pt_tile_least(pt_tile_piece_depth(job, piece) - k, PACKED_ROWS),
-                                  pt_tile_least(product->n - line, PT_TILE_LINES));
+        fetch_row(from + (ROWS_AHEAD + i) * row, n_panels * PT_TILE_LINES * job->bytes);
+    for (size_t panel = 0; panel < n_panels; panel++)
+        job->math->kernels->pair_rows(
+            to + panel * PT_TILE_BLOCK + k / 2 * PT_TILE_LINES, PT_TILE_LINES, pt_tile_term(job),
+            job->weight_terms, from + panel * PT_TILE_LINES * job->bytes, product->ldb, product->dtype,
+            pt_tile_least(job->depth - k, PACKED_ROWS),
+            pt_tile_least(product->n - first - panel * PT_TILE_LINES, PT_TILE_LINES));
 }
 
-void pt_tile_pack_portion(const struct pt_tile_job *job, const struct pt_tile_piece *piece, float *to,
-                          size_t portion)
+void pt_tile_pack_weight(const struct pt_tile_job *job, size_t first_panel, size_t n_panels, float *to)
 {
+    if ((first_panel + n_panels) * PT_TILE_LINES > job->product->n || job->depth % PT_TILE_STEP)
+        memset(to, 0, n_panels * PT_TILE_BLOCK * sizeof *to);
     if (job->forward)
-        pack_lines(job, piece, to, portion);
+        for (size_t panel = 0; panel < n_panels; panel++)
+            pack_lines(job, first_panel + panel, to + panel * PT_TILE_BLOCK);
     else
-        pack_some_rows(job, piece, to, portion);
+        for (size_t k = 0; k < job->depth; k += PACKED_ROWS)
+            pack_rows_of_weight(job, first_panel, n_panels, to, k);
 }
