@@ -7,10 +7,10 @@
  */
 #include "math/attention_ahead.h"
 #include "math/attention_blocks.h"
+#include "math/attention_tiles.h"
 
 #include "base/memory.h"
 #include "base/profile.h"
-#include "base/threads.h"
 
 #include <omp.h>
 #include <stdlib.h>
@@ -18,7 +18,7 @@
 
 enum {
     TASKS = 16, /* aimed at, so that all threads of a large machine have work */
-    LEAST_ROWS = 4 * PT_BLOCK_QUERIES
+    LEAST_ROWS = 2 * PT_BLOCK_QUERIES
 };
 
 struct unit {
@@ -203,7 +203,7 @@ static size_t alike(const struct pt_segment *segments, size_t most)
 static void add_unit(struct call *call, struct unit unit)
 {
     unit.at = call->n_stored;
-    call->n_stored += unit.n_stored;
+    call->n_stored += unit.n_stored + PT_TILE_LINES; /* room behind the last */
     if (call->units)
         call->units[call->n_units] = unit;
     call->n_units++;
@@ -284,18 +284,20 @@ static int run(const struct call *call, size_t n_keys, struct pt_error *err)
 {
     struct near nothing;
     const size_t each = place(&call->room, &nothing, NULL, n_keys);
-    const size_t threads = (size_t)pt_threads();
-    float *scratch = pt_new_floats((size_t)pt_threads() * each, err);
+    const size_t threads = pt_attention_threads(&call->room);
+    float *scratch = pt_new_floats(threads * each, err);
     if (!scratch)
         return (int)err->status;
-#pragma omp parallel
+#pragma omp parallel num_threads((int)threads)
     {
         struct near near;
         place(&call->room, &near, scratch + (size_t)omp_get_thread_num() * each, n_keys);
+        pt_tiled_start(&call->room);
         near.ahead = (struct pt_ahead){.queries = {&call->q, &call->dout, &call->dq}, .gradients = true};
 #pragma omp for schedule(dynamic)
         for (size_t t = 0; t < call->n_units * call->room.shape->n_kv_heads; t++)
             run_task(call, &near, t, t + threads);
+        pt_tiled_stop(&call->room);
     }
     add_stores(call);
     free(scratch);
@@ -308,10 +310,12 @@ int pt_attention_backward(const struct pt_math *math, const struct pt_attention_
                           struct pt_error *err)
 {
     PT_PROFILED(PT_PART_ATTENTION, PT_BACKWARD, 5 * pt_attention_work(shape, segments, n_segments));
-    (void)math;
     const size_t n_keys = pt_most_keys(segments, n_segments);
-    struct call call = {
-        .room = pt_attention_room_for(shape, n_keys), .q = q, .dout = dout, .dq = dq, .log_sums = log_sums};
+    struct call call = {.room = pt_attention_room_for(math, shape, n_keys),
+                        .q = q,
+                        .dout = dout,
+                        .dq = dq,
+                        .log_sums = log_sums};
     if (!n_segments)
         return PT_OK;
     cut(&call, segments, n_segments);

@@ -3,6 +3,7 @@
  * of a block pass one after another over a part of the keys that stays in cache.
  */
 #include "math/attention_ahead.h"
+#include "math/attention_tiles.h"
 
 #include <string.h>
 
@@ -51,6 +52,11 @@ struct pt_query_row pt_query_row_at(const struct pt_query_block *block, size_t i
     return at;
 }
 
+size_t pt_query_rows_end(const struct pt_query_block *block, size_t i, size_t n)
+{
+    return pt_query_row_at(block, least(i + n, block->n) - 1).end;
+}
+
 struct pt_score_rule pt_score_rule_of(const struct pt_attention_shape *shape, size_t head)
 {
     return (struct pt_score_rule){shape->scale, shape->alibi_slopes ? shape->alibi_slopes[head] : 0.0f,
@@ -64,12 +70,6 @@ void pt_gather_rows(const struct pt_query_block *block, struct pt_heads heads, f
         memcpy(near + i * block->room->row_stride, pt_head(&heads, at.row, at.head),
                block->room->shape->head_dim * sizeof *near);
     }
-}
-
-/* Where the keys end that the last row of the strip at row i sees. */
-static size_t strip_end(const struct pt_query_block *block, size_t i)
-{
-    return pt_query_row_at(block, least(i + STRIP, block->n) - 1).end;
 }
 
 /* The strip that the first row which sees the key is in. */
@@ -86,11 +86,15 @@ void pt_block_scores(const struct pt_query_block *block, struct pt_ahead *ahead,
 {
     const struct pt_attention_room *room = block->room;
     const size_t dim = room->shape->head_dim;
+    if (pt_attention_in_tiles(room)) {
+        pt_tiled_scores(block, ahead, near, columns, scores);
+        return;
+    }
     for (size_t key = block->begin / KEY_PIECE * KEY_PIECE, left; key < block->end; key += left) {
         const size_t within = key % PT_KEY_PANEL;
         left = PT_KEY_PANEL - within;
         for (size_t i = first_strip(block, key); i < block->n; i += STRIP) {
-            const size_t pieces = (strip_end(block, i) - key + KEY_PIECE - 1) / KEY_PIECE;
+            const size_t pieces = (pt_query_rows_end(block, i, STRIP) - key + KEY_PIECE - 1) / KEY_PIECE;
             room->kernels->multiply(least(STRIP, block->n - i), least(pieces * KEY_PIECE, left), dim,
                                     (struct pt_left){near + i * room->row_stride, room->row_stride, 1},
                                     columns + (key - within) * dim + within, PT_KEY_PANEL,
@@ -105,10 +109,14 @@ void pt_block_sums(const struct pt_query_block *block, struct pt_ahead *ahead, c
 {
     const struct pt_attention_room *room = block->room;
     const size_t dim = room->shape->head_dim, stride = room->row_stride;
+    if (pt_attention_in_tiles(room)) {
+        pt_tiled_sums(block, ahead, scores, rows, near);
+        return;
+    }
     for (size_t key = block->begin; key < block->end; key += KEY_CHUNK)
         for (size_t i = first_strip(block, key); i < block->n; i += STRIP) {
             room->kernels->multiply(
-                least(STRIP, block->n - i), dim, least(KEY_CHUNK, strip_end(block, i) - key),
+                least(STRIP, block->n - i), dim, least(KEY_CHUNK, pt_query_rows_end(block, i, STRIP) - key),
                 (struct pt_left){scores + i * room->score_stride + key, room->score_stride, 1},
                 rows + key * stride, stride, near + i * stride, stride, key != block->begin);
             pt_ahead_step(ahead);
@@ -120,6 +128,10 @@ void pt_block_spread(const struct pt_query_block *block, struct pt_ahead *ahead,
 {
     const struct pt_attention_room *room = block->room;
     const size_t dim = room->shape->head_dim, stride = room->row_stride;
+    if (pt_attention_in_tiles(room)) {
+        pt_tiled_spread(block, ahead, scores, near, rows);
+        return;
+    }
     for (size_t key = block->begin; key < block->end; key += STRIP) {
         const size_t i = first_strip(block, key);
         room->kernels->multiply(

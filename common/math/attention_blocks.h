@@ -11,7 +11,7 @@
 
 #include "math/attention_keys.h"
 
-enum { PT_BLOCK_QUERIES = 8 * PT_BLOCK_ROWS }; /* rows whose scores exist at a time */
+enum { PT_BLOCK_QUERIES = 3 * PT_TILE_LINES }; /* rows whose scores exist at a time */
 
 struct pt_ahead;
 
@@ -34,6 +34,8 @@ struct pt_query_row {
     size_t row, head, begin, end;
 };
 struct pt_query_row pt_query_row_at(const struct pt_query_block *block, size_t i);
+/* Where the keys end that any of n rows from row i on sees. */
+size_t pt_query_rows_end(const struct pt_query_block *block, size_t i, size_t n);
 struct pt_score_rule pt_score_rule_of(const struct pt_attention_shape *shape, size_t head);
 
 /* The block's rows of `heads` to near [n, row_stride]. */

@@ -6,16 +6,16 @@
 #include "math/attention_ahead.h"
 #include "math/attention_blocks.h"
 #include "math/attention_decode.h"
+#include "math/attention_tiles.h"
 
 #include "base/memory.h"
 #include "base/profile.h"
-#include "base/threads.h"
 
 #include <math.h>
 #include <omp.h>
 #include <stdlib.h>
 
-enum { CHUNK_ROWS = 10 * PT_BLOCK_QUERIES };
+enum { CHUNK_ROWS = 5 * PT_BLOCK_QUERIES };
 
 struct task {
     const struct pt_segment *segment;
@@ -120,17 +120,19 @@ static int run(const struct call *call, size_t n_keys, struct pt_error *err)
     const struct pt_attention_room *room = &call->room;
     const size_t each = PT_BLOCK_QUERIES * (2 * room->row_stride + room->score_stride) +
                         pt_near_rows_floats(room, n_keys) + pt_near_columns_floats(room, n_keys);
-    const size_t threads = (size_t)pt_threads();
-    float *scratch = pt_new_floats((size_t)pt_threads() * each, err);
+    const size_t threads = pt_attention_threads(room);
+    float *scratch = pt_new_floats(threads * each, err);
     if (!scratch)
         return (int)err->status;
-#pragma omp parallel
+#pragma omp parallel num_threads((int)threads)
     {
         struct near near = place(call, scratch + (size_t)omp_get_thread_num() * each, n_keys);
+        pt_tiled_start(room);
 #pragma omp for schedule(dynamic)
         for (size_t t = 0; t < call->n_tasks; t++)
             run_task(call, &near, &call->tasks[t],
                      t + threads < call->n_tasks ? &call->tasks[t + threads] : NULL);
+        pt_tiled_stop(room);
     }
     free(scratch);
     return PT_OK;
@@ -141,10 +143,9 @@ int pt_attention_forward(const struct pt_math *math, const struct pt_attention_s
                          struct pt_heads out, float *log_sums, struct pt_error *err)
 {
     PT_PROFILED(PT_PART_ATTENTION, PT_FORWARD, 2 * pt_attention_work(shape, segments, n_segments));
-    (void)math;
     const size_t n_keys = pt_most_keys(segments, n_segments);
     struct call call = {
-        .room = pt_attention_room_for(shape, n_keys), .q = q, .out = out, .log_sums = log_sums};
+        .room = pt_attention_room_for(math, shape, n_keys), .q = q, .out = out, .log_sums = log_sums};
     if (pt_attention_decode(shape, segments, n_segments, q, out, log_sums, err))
         return (int)err->status;
     call.n_tasks = cut(&call, segments, n_segments, NULL);

@@ -19,19 +19,21 @@ static size_t odd_stride(size_t n)
     return stride % (2 * ROUND) ? stride : stride + ROUND;
 }
 
-struct pt_attention_room pt_attention_room_for(const struct pt_attention_shape *shape, size_t n_keys)
+struct pt_attention_room pt_attention_room_for(const struct pt_math *math,
+                                               const struct pt_attention_shape *shape, size_t n_keys)
 {
-    /* A row of scores is written in whole vectors from any key on. */
-    return (struct pt_attention_room){.kernels = pt_kernels(),
+    /* A row of scores is written in whole vectors, or tiles, from any key on. */
+    return (struct pt_attention_room){.math = math,
+                                      .kernels = pt_kernels(),
                                       .shape = shape,
                                       .group = shape->n_heads / shape->n_kv_heads,
-                                      .row_stride = odd_stride(shape->head_dim),
-                                      .score_stride = odd_stride(n_keys + ROUND)};
+                                      .row_stride = odd_stride(round_up(shape->head_dim, PT_TILE_LINES)),
+                                      .score_stride = odd_stride(n_keys + PT_TILE_LINES)};
 }
 
 size_t pt_near_rows_floats(const struct pt_attention_room *room, size_t n_keys)
 {
-    return n_keys * room->row_stride;
+    return (n_keys + PT_TILE_LINES) * room->row_stride;
 }
 
 size_t pt_near_columns_floats(const struct pt_attention_room *room, size_t n_keys)

@@ -6,13 +6,14 @@
 #define PT_MATH_ATTENTION_KEYS_H
 
 #include "math/attention.h"
-#include "math/kernels.h"
+#include "math/paths.h"
 
 /* Columns lie in panels of so many keys, [head_dim, PT_KEY_PANEL] each. */
 enum { PT_KEY_PANEL = 64 };
 
 /* How a thread's copies lie. */
 struct pt_attention_room {
+    const struct pt_math *math; /* may be NULL */
     const struct pt_kernels *kernels;
     const struct pt_attention_shape *shape;
     size_t group;        /* query heads of a key head */
@@ -28,8 +29,9 @@ struct pt_near_keys {
 };
 
 /* For segments of at most n_keys keys. */
-struct pt_attention_room pt_attention_room_for(const struct pt_attention_shape *shape, size_t n_keys);
-/* Floats of rows, and of columns, of n_keys keys. */
+struct pt_attention_room pt_attention_room_for(const struct pt_math *math,
+                                               const struct pt_attention_shape *shape, size_t n_keys);
+/* Floats of rows, and of columns, of n_keys keys. Behind the rows there is room for PT_TILE_LINES more. */
 size_t pt_near_rows_floats(const struct pt_attention_room *room, size_t n_keys);
 size_t pt_near_columns_floats(const struct pt_attention_room *room, size_t n_keys);
 

@@ -99,7 +99,7 @@ static void multiply_piece(const struct pass *pass, size_t panel, size_t step)
         const struct pt_tile_operand rows = activations(job, pass->first_block + block, step);
         job->math->tiles->multiply(n_steps, job->n_terms, job->in_place ? &weight : &rows,
                                    job->in_place ? &rows : &weight,
-                                   pass->c + panel * C_PANEL + block * C_BLOCK, step > 0);
+                                   pass->c + panel * C_PANEL + block * C_BLOCK, PT_TILE_LINES, step > 0);
     }
 }
 
@@ -190,7 +190,7 @@ static void run_block(const struct pt_tile_job *job)
     const size_t n_blocks = pt_tile_parts(job->n_rows, PT_TILE_LINES);
 #pragma omp single nowait
     *job->taken = 0;
-#pragma omp for schedule(static)
+#pragma omp for schedule(dynamic)
     for (size_t block = 0; block < n_blocks; block++)
         pt_tile_pack_activations(job, block);
     run_panels(job);

@@ -29,10 +29,10 @@ struct pt_tiles {
     const char *name;
     void (*start)(void); /* on a thread, before `multiply` there */
     void (*stop)(void);
-    /* c [32, 32] = left right, or += where `add` is set, over n_steps steps. Products of terms u and t count
+    /* c [32, ldc] = left right, or += where `add` is set, over n_steps steps. Products of terms u and t count
      * where u + t < n_terms. */
     void (*multiply)(size_t n_steps, int n_terms, const struct pt_tile_operand *left,
-                     const struct pt_tile_operand *right, float *c, bool add);
+                     const struct pt_tile_operand *right, float *c, size_t ldc, bool add);
 };
 
 extern const struct pt_tiles pt_tiles_emulated, pt_tiles_amx;

@@ -8,7 +8,7 @@
 
 #include "math/tiles.h"
 
-enum { HALF = PT_TILE_LINES / 2, ROW_BYTES = PT_TILE_LINES * sizeof(float) };
+enum { HALF = PT_TILE_LINES / 2 };
 
 #define LOAD_BLOCK(first, second, operand, from, distance)            \
     do {                                                              \
@@ -39,14 +39,15 @@ static void multiply_step(size_t step, int n_terms, const struct pt_tile_operand
 }
 
 static void multiply(size_t n_steps, int n_terms, const struct pt_tile_operand *left,
-                     const struct pt_tile_operand *right, float *c, bool add)
+                     const struct pt_tile_operand *right, float *c, size_t ldc, bool add)
 {
-    float *lower = c + HALF * PT_TILE_LINES;
+    const size_t row = ldc * sizeof *c;
+    float *lower = c + HALF * ldc;
     if (add) {
-        TILE_LOAD(0, c, ROW_BYTES);
-        TILE_LOAD(1, c + HALF, ROW_BYTES);
-        TILE_LOAD(2, lower, ROW_BYTES);
-        TILE_LOAD(3, lower + HALF, ROW_BYTES);
+        TILE_LOAD(0, c, row);
+        TILE_LOAD(1, c + HALF, row);
+        TILE_LOAD(2, lower, row);
+        TILE_LOAD(3, lower + HALF, row);
     } else {
         TILE_ZERO(0);
         TILE_ZERO(1);
@@ -55,10 +56,10 @@ static void multiply(size_t n_steps, int n_terms, const struct pt_tile_operand *
     }
     for (size_t step = 0; step < n_steps; step++)
         multiply_step(step, n_terms, left, right);
-    TILE_STORE(0, c, ROW_BYTES);
-    TILE_STORE(1, c + HALF, ROW_BYTES);
-    TILE_STORE(2, lower, ROW_BYTES);
-    TILE_STORE(3, lower + HALF, ROW_BYTES);
+    TILE_STORE(0, c, row);
+    TILE_STORE(1, c + HALF, row);
+    TILE_STORE(2, lower, row);
+    TILE_STORE(3, lower + HALF, row);
 }
 
 #endif

@@ -29,7 +29,7 @@ static void run(const struct pt_tiles *tiles, size_t n_steps, struct blocks *b, 
         left = {(const char *)b->left, sizeof b->left[0], PT_TILE_WORDS * 4, 0, 1, false},
         right = {(const char *)b->right, sizeof b->right[0], PT_TILE_WORDS * sizeof b->right[0], 0, 1, true};
     tiles->start();
-    tiles->multiply(n_steps, 1, &left, &right, b->c, add);
+    tiles->multiply(n_steps, 1, &left, &right, b->c, LINES, add);
     tiles->stop();
 }
 
