@@ -32,6 +32,11 @@ PT_INLINE void multiply_block(int rows, int vectors, bool pairs, size_t n, size_
                               const float *b, size_t ldb, float *c, size_t ldc, bool add)
 {
     vfloat sums[PT_BLOCK_ROWS][BLOCK_VECTORS] = {0};
+#pragma GCC unroll 6
+    for (int i = 0; i < rows; i++) /* of c lie far apart, and are wanted when the steps have run */
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; v++)
+            __builtin_prefetch(c + (size_t)i * ldc + v * LANES, 1);
     for (size_t step = 0; step < n_steps; step++) {
         vfloat right[BLOCK_VECTORS];
 #pragma GCC unroll 4

@@ -182,9 +182,8 @@ int pt_math_open(struct pt_math **math, const char *setting, enum pt_dtype weigh
         return (int)err->status;
     new->n_scratch = pt_threads() > pt_threads_available() ? pt_threads() : pt_threads_available();
     new->scratch_size = PT_SCRATCH > pt_tiles_scratch() ? PT_SCRATCH : pt_tiles_scratch();
-    new->shared_size = PT_SHARED > pt_tiles_shared() ? PT_SHARED : pt_tiles_shared();
     new->scratch = pt_new_floats((size_t) new->n_scratch *new->scratch_size, err);
-    new->shared = new->scratch ? pt_new_floats(new->shared_size, err) : NULL;
+    new->shared = new->scratch ? pt_new_floats(PT_SHARED, err) : NULL;
     if (!new->shared || choose(new, setting, &request, weights, err)) {
         pt_math_close(new);
         return (int)err->status;
@@ -204,7 +203,7 @@ void pt_math_close(struct pt_math *math)
 
 size_t pt_math_bytes(const struct pt_math *math)
 {
-    return ((size_t)math->n_scratch * math->scratch_size + math->shared_size) * sizeof(float);
+    return ((size_t)math->n_scratch * math->scratch_size + PT_SHARED) * sizeof(float);
 }
 
 const char *pt_math_name(const struct pt_math *math)

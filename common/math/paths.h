@@ -10,18 +10,17 @@
 #include "math/product.h"
 #include "math/tiles.h"
 
-enum { PT_STEPS = 512 /* words of a column that one block of a panel holds */ };
-
 struct pt_math {
     const struct pt_kernels *kernels; /* of the products */
     const struct pt_tiles *tiles;     /* NULL: pairs of bf16 are multiplied by the kernels */
     int n_terms; /* of bf16 that matrices are rounded to, all but f32 ones beside narrower weights; 0: f32 */
     bool narrow_f32; /* those as well, since the model itself is f32 */
     bool openblas;
-    bool third_cache_is_fast; /* of the CPU; AMD's are, Intel's servers' not */
-    float *scratch;           /* [n_scratch, scratch_size] owned, one piece a thread */
-    float *shared;            /* [shared_size] activations for all threads, owned */
-    size_t scratch_size, shared_size;
+    bool
+        third_cache_is_fast; /* of the CPU; AMD's are, Intel's servers' not, whose second is larger instead */
+    float *scratch;          /* [n_scratch, scratch_size] owned, one piece a thread */
+    float *shared;           /* [PT_SHARED] activations for all threads, owned */
+    size_t scratch_size;
     int n_scratch;
     char name[32], description[128];
 };
@@ -29,11 +28,12 @@ struct pt_math {
 /* A thread's scratch: a panel of the right-hand matrix, and rows on their way into it. */
 enum {
     PT_PANEL_COLUMNS = 128,
+    PT_PANEL_STEPS = 1024, /* words of a column, at most */
     PT_LEFT_STRIDE =
-        PT_STEPS + 16, /* no power of two, so that the rows of a block do not share their cache sets */
+        PT_PANEL_STEPS + 16, /* no power of two, so that the rows of a block do not share their cache sets */
     PT_WAY_ROWS = 16,
-    PT_PANEL = PT_PANEL_COLUMNS * PT_STEPS,
-    PT_SHARED = 1 << 20, /* at least */
+    PT_PANEL = PT_PANEL_COLUMNS * PT_PANEL_STEPS,
+    PT_SHARED = 1 << 21,
     PT_SCRATCH = PT_PANEL + PT_WAY_ROWS * PT_LEFT_STRIDE,
 };
 
@@ -57,11 +57,12 @@ bool pt_rows_product(const struct pt_math *math, bool pairs, const struct pt_pro
 /* By tiles, forward or backward. */
 void pt_tiles_product(const struct pt_math *math, const struct pt_product *product);
 size_t pt_tiles_scratch(void); /* floats that it needs a thread */
-size_t pt_tiles_shared(void);  /* and for all of them */
 void pt_openblas_product(const struct pt_math *math, const struct pt_product *product);
 void pt_openblas_start(void);       /* one thread a call from now on */
 const char *pt_openblas_core(void); /* the kernels that the library has chosen */
 
+/* Words of a column that a block of a panel holds: a panel stays in the second-level cache. */
+size_t pt_panel_steps(const struct pt_math *math);
 /* Threads that have scratch, at most as many as parallel loops use. */
 int pt_math_threads(const struct pt_math *math);
 /* With a bias, c's part starts as that, and the product's blocks are added. */

@@ -14,6 +14,11 @@ int pt_math_threads(const struct pt_math *math)
     return math->n_scratch < pt_threads() ? math->n_scratch : pt_threads();
 }
 
+size_t pt_panel_steps(const struct pt_math *math)
+{
+    return math->third_cache_is_fast ? PT_PANEL_STEPS / 2 : PT_PANEL_STEPS;
+}
+
 void pt_product_start(const struct pt_product *product, size_t first_row, size_t n_rows, size_t first_column,
                       size_t n_columns)
 {

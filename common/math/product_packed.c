@@ -1,5 +1,5 @@
 /*
- * Products by our own kernels, after Goto. For a block of PT_STEPS steps of the contraction the left-hand
+ * Products by our own kernels, after Goto. For a block of the contraction the left-hand
  * rows are brought into words once for all threads. Each thread then takes panels of columns of c: it brings
  * the panel's part of the right-hand matrix into narrow column blocks that stay in its core's second-level
  * cache, and passes all rows over it, PT_BLOCK_ROWS at a time, while what it will take next is fetched. Each
@@ -23,7 +23,7 @@ enum {
     CACHE_LINE = 64,
     FEW_ROWS = 32,
     FEW_STEPS = 16, /* words; so many rows of the matrix are read side by side */
-    FEW_COLUMNS = PT_PANEL / FEW_ROWS,
+    FEW_COLUMNS = 2048,
     FEW_PANELS_A_THREAD = 2,
 };
 
@@ -88,7 +88,7 @@ static void pack_rows(const struct task *task, size_t step, size_t n)
     const size_t width = kernels->panel_columns;
     for (size_t j = 0; j < task->n_columns; j += width) {
         size_t columns = least(task->n_columns - j, width);
-        float *to = task->panel + j * PT_STEPS + words_of(job, step) * width;
+        float *to = task->panel + j * PT_PANEL_STEPS + words_of(job, step) * width;
         if (job->pairs)
             kernels->pair_rows(to, width, 0, 1, element(product, job->p + step, task->column + j),
                                product->ldb, product->dtype, n, columns);
@@ -114,8 +114,8 @@ static void pack_columns(const struct task *task, size_t column, size_t n_column
         else
             kernels->widen(way, from, product->dtype, job->n);
     }
-    kernels->transpose(task->panel + column / width * width * PT_STEPS + column % width, width, task->way,
-                       PT_LEFT_STRIDE, n_columns, words_of(job, job->n));
+    kernels->transpose(task->panel + column / width * width * PT_PANEL_STEPS + column % width, width,
+                       task->way, PT_LEFT_STRIDE, n_columns, words_of(job, job->n));
 }
 
 static void pack_panel(const struct task *task)
@@ -164,11 +164,14 @@ static void multiply_panel(const struct task *task)
     pt_multiply_kernel *multiply = job->pairs ? kernels->multiply_pairs : kernels->multiply;
     for (size_t i = 0; i < task->n_rows; i += PT_BLOCK_ROWS) {
         size_t row = task->row + i, rows = least(task->n_rows - i, PT_BLOCK_ROWS);
-        fetch_next(task, i / PT_BLOCK_ROWS, (task->n_rows + PT_BLOCK_ROWS - 1) / PT_BLOCK_ROWS);
+        if (job->math->third_cache_is_fast) /* Intel's fetch by themselves, and wait when asked as well */
+            fetch_next(task, i / PT_BLOCK_ROWS, (task->n_rows + PT_BLOCK_ROWS - 1) / PT_BLOCK_ROWS);
+        if (!job->p)
+            pt_product_start(product, job->first_row + row, rows, task->column, task->n_columns);
         for (size_t j = 0; j < task->n_columns; j += width)
             multiply(rows, least(task->n_columns - j, width), n_words,
                      (struct pt_left){job->math->shared + row * PT_LEFT_STRIDE, PT_LEFT_STRIDE, 1},
-                     task->panel + j * PT_STEPS, width,
+                     task->panel + j * PT_PANEL_STEPS, width,
                      product->c + (job->first_row + row) * product->ldc + task->column + j, product->ldc,
                      add);
     }
@@ -200,6 +203,8 @@ static void multiply_few(const struct task *task)
             kernel(task->n_rows, least(task->n_columns - j, width), &dots);
         }
     const bool add = product->add || product->bias || job->p > 0;
+    if (!job->p)
+        pt_product_start(product, job->first_row + task->row, task->n_rows, task->column, task->n_columns);
     for (size_t i = 0; i < task->n_rows; i++, sums += FEW_COLUMNS) {
         float *c = product->c + (job->first_row + task->row + i) * product->ldc + task->column;
         for (size_t j = 0; j < task->n_columns; j++)
@@ -227,9 +232,6 @@ static void run_block(const struct job *job)
                                 .way = scratch + PT_PANEL};
             task.n_columns = least(product->n - task.column, job->panel_columns);
             task.n_rows = least(job->n_rows - task.row, job->row_piece);
-            if (!job->p)
-                pt_product_start(product, job->first_row + task.row, task.n_rows, task.column,
-                                 task.n_columns);
             if (job->few) {
                 multiply_few(&task);
             } else {
@@ -262,7 +264,7 @@ void pt_packed_product(const struct pt_math *math, bool pairs, const struct pt_p
                           .few = few,
                           .panel_columns = panel_columns,
                           .row_piece = cut ? ROW_PIECE : MOST_ROWS,
-                          .block = PT_STEPS * (pairs ? 2 : 1),
+                          .block = pt_panel_steps(math) * (pairs ? 2 : 1),
                           .first_row = row,
                           .n_rows = least(product->m - row, MOST_ROWS)};
         for (job.p = 0; job.p < product->k; job.p += job.block) {

@@ -20,8 +20,8 @@ enum {
     C_PANEL = PASS_BLOCKS * C_BLOCK,
     PIECE_STEPS = 16, /* of a panel, all terms together, they fill most of a first-level cache */
     FEW_ROWS = 64,
-    MOST_BLOCKS = 64, /* of activations that are shared at a time */
-    ROWS_AHEAD = 16,  /* of c, that are fetched before their turn */
+    MOST_BLOCKS = PT_SHARED / PT_TILE_BLOCK, /* of activations */
+    ROWS_AHEAD = 16,                         /* of c, that are fetched before their turn */
 };
 
 /* The panels that a thread has taken, and the rows that pass over them. */
@@ -34,11 +34,6 @@ struct pass {
 size_t pt_tiles_scratch(void)
 {
     return (size_t)PT_TILE_MOST_PANELS * (PT_TILE_BLOCK + C_PANEL);
-}
-
-size_t pt_tiles_shared(void)
-{
-    return (size_t)MOST_BLOCKS * PT_TILE_BLOCK;
 }
 
 static size_t first_line(const struct pass *pass, size_t panel)
