@@ -138,10 +138,33 @@ PT_INLINE vuint next_term(vfloat *v)
     return bits;
 }
 
+/* Words of whole vectors of bf16, as many as there are in n elements of two rows; returns how many. */
+PT_INLINE size_t interleave_rows(float *to, const char *first, const char *second, size_t n)
+{
+#define PT_FIRST_PAIRS(l) (l), 2 * LANES + (l)
+#define PT_LAST_PAIRS(l) LANES + (l), 3 * LANES + (l)
+    size_t i = 0;
+    for (; i + 2 * LANES <= n; i += 2 * LANES) {
+        vhalves above, below;
+        memcpy(&above, first + i * sizeof above[0], sizeof above);
+        memcpy(&below, second + i * sizeof below[0], sizeof below);
+        v_store(to + i, (vfloat)__builtin_shufflevector(above, below, PT_LANE_LIST(PT_FIRST_PAIRS)));
+        v_store(to + i + LANES, (vfloat)__builtin_shufflevector(above, below, PT_LANE_LIST(PT_LAST_PAIRS)));
+    }
+    return i;
+}
+
 PT_INLINE void pair_two_rows(float *to, size_t term, int n_terms, const char *first, const char *second,
                              enum pt_dtype dtype, size_t n)
 {
     const size_t bytes = element_bytes(dtype);
+    if (dtype == PT_BF16 && second) {
+        const size_t whole = interleave_rows(to, first, second, n);
+        to += whole;
+        first += whole * bytes;
+        second += whole * bytes;
+        n -= whole;
+    }
     PT_EACH_VECTOR(i, part, n)
     {
         vfloat above = widen_some(first + i * bytes, dtype, part),

@@ -29,6 +29,7 @@ typedef float vfloat __attribute__((vector_size(4 * LANES)));
 typedef int32_t vint __attribute__((vector_size(4 * LANES)));
 typedef uint32_t vuint __attribute__((vector_size(4 * LANES)));
 typedef uint16_t vhalf __attribute__((vector_size(2 * LANES))); /* the bits of f16 or bf16 */
+typedef uint16_t vhalves __attribute__((vector_size(4 * LANES)));
 
 #define PT_INLINE static inline __attribute__((always_inline, unused))
 
