@@ -72,6 +72,7 @@ def main():
     parser.add_argument("--folder", required=True)
     parser.add_argument("--length", required=True)
     parser.add_argument("--virtual-tokens", type=int, required=True)
+    parser.add_argument("--math", default="auto", help="pt-train's")
     parser.add_argument("--header", action="store_true")
     options = parser.parse_args()
     with open(os.path.join(options.model, "config.json")) as file:
@@ -88,7 +89,7 @@ def main():
         print("dtype\tround\ttool\tseconds_per_update\tpeak_MiB\tloss", flush=True)
     here = os.path.dirname(os.path.abspath(__file__))
     for number in range(1, options.rounds + 1):
-        command = ["pt-train", "-q", "-m", options.model, "-p", prompt, "--log", "/dev/stdout", "--log-every", "1", "-o", "/dev/null", updates]
+        command = ["pt-train", "-q", "-m", options.model, "-p", prompt, "--log", "/dev/stdout", "--log-every", "1", "--math", options.math, "-o", "/dev/null", updates]
         lines, peak = measure(command)
         elapsed, loss = last_update(lines)
         print(f"{options.dtype}\t{number}\tpt-train\t{elapsed:.2f}\t{peak:.0f}\t{loss:.5f}", flush=True)
