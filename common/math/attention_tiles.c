@@ -21,7 +21,8 @@ enum {
     LEFT = PT_BLOCK_QUERIES * LEFT_ROW,
     RIGHT = MOST_DIM / LINES * (PT_BLOCK_QUERIES / STEP) * STEP_WORDS,
 };
-_Static_assert((int)PT_BLOCK_QUERIES >= (int)STEP && (int)KEY_CHUNK <= (int)MOST_DIM, "what is packed fits");
+_Static_assert((int)KEY_CHUNK <= (int)MOST_DIM, "a row on the left holds a chunk of keys");
+_Static_assert((int)LEFT + (int)RIGHT <= (int)PT_SCRATCH, "operands fit into the scratch of products");
 
 /* A thread's packed operands: rows along the contraction, and panels of 32 columns. */
 struct sides {
@@ -30,8 +31,7 @@ struct sides {
 
 bool pt_attention_in_tiles(const struct pt_attention_room *room)
 {
-    return room->math && room->math->tiles && room->math->n_terms == 1 && room->shape->head_dim <= MOST_DIM &&
-           room->math->scratch_size >= (size_t)LEFT + RIGHT;
+    return room->math && room->math->tiles && room->math->n_terms == 1 && room->shape->head_dim <= MOST_DIM;
 }
 
 size_t pt_attention_threads(const struct pt_attention_room *room)

@@ -15,8 +15,8 @@ size_t pt_attention_threads(const struct pt_attention_room *room);
 void pt_tiled_start(const struct pt_attention_room *room);
 void pt_tiled_stop(const struct pt_attention_room *room);
 
-/* Like pt_block_scores, pt_block_sums and pt_block_spread. Up to PT_TILE_LINES rows and columns behind the
- * last of `scores`, and rows behind the last of `rows`, are touched: sums of zero are added to them. */
+/* Like pt_block_scores, pt_block_sums and pt_block_spread. Whole tiles are written: to `scores` and `near`
+ * behind their last rows and columns, and to `rows`, where zeros are added behind the last. */
 void pt_tiled_scores(const struct pt_query_block *block, struct pt_ahead *ahead, const float *near,
                      const float *columns, float *scores);
 void pt_tiled_sums(const struct pt_query_block *block, struct pt_ahead *ahead, const float *scores,

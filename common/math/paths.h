@@ -16,10 +16,9 @@ struct pt_math {
     int n_terms; /* of bf16 that matrices are rounded to, all but f32 ones beside narrower weights; 0: f32 */
     bool narrow_f32; /* those as well, since the model itself is f32 */
     bool openblas;
-    bool
-        third_cache_is_fast; /* of the CPU; AMD's are, Intel's servers' not, whose second is larger instead */
-    float *scratch;          /* [n_scratch, scratch_size] owned, one piece a thread */
-    float *shared;           /* [PT_SHARED] activations for all threads, owned */
+    bool third_cache_is_fast; /* of the CPU; AMD's are, Intel's servers' not, but their second is larger */
+    float *scratch;           /* [n_scratch, scratch_size] owned, one piece a thread */
+    float *shared;            /* [PT_SHARED] activations for all threads, owned */
     size_t scratch_size;
     int n_scratch;
     char name[32], description[128];

@@ -1,9 +1,9 @@
 /*
- * Products by our own kernels, after Goto. For a block of the contraction the left-hand
- * rows are brought into words once for all threads. Each thread then takes panels of columns of c: it brings
- * the panel's part of the right-hand matrix into narrow column blocks that stay in its core's second-level
- * cache, and passes all rows over it, PT_BLOCK_ROWS at a time, while what it will take next is fetched. Each
- * element is a sum in an order that depends on nothing but k.
+ * Products by our own kernels, after Goto. For a block of the contraction the left-hand rows are brought
+ * into words once for all threads. Each thread then takes panels of columns of c: it brings the panel's part
+ * of the right-hand matrix into narrow column blocks that stay in its core's second-level cache, and passes
+ * all rows over it, PT_BLOCK_ROWS at a time. Each element is a sum in an order that depends on nothing but k
+ * and the CPU's vendor.
  *
  * For few rows packing would be all there is to do: then a matrix whose rows run along the columns of c is
  * used as it lies, some steps at a time, and a block's sums go on from one to the next in scratch. No sum
