@@ -41,7 +41,8 @@ struct pt_segment {
     struct pt_key_block blocks[PT_KEY_BLOCKS];
 };
 
-/* Products are in bf16 where `math` computes in one term of bf16 in tiles, else, or where it is NULL, in f32.
+/* Products are in bf16 where `math` computes in one term of bf16 in tiles and heads are no wider than 1024;
+ * else, where it is NULL, and for the few queries of a segment that is being decoded, in f32.
  * out (like q) = softmax(scores) v; log_sums [all rows, n_heads] (may be NULL) keeps the log of each row's
  * sum for the backward. */
 int pt_attention_forward(const struct pt_math *math, const struct pt_attention_shape *shape,
