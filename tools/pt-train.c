@@ -33,6 +33,7 @@ enum {
     OPTION_RESUME,
     OPTION_EVAL,
     OPTION_EVAL_EVERY,
+    OPTION_PACK,
     OPTION_PROFILE,
 };
 
@@ -41,7 +42,7 @@ struct settings {
     struct pt_training_settings training; /* but for what depends on the stream */
     double warmup_ratio;
     uint64_t max_steps, log_every, save_every, eval_every;
-    bool profile;
+    bool pack, profile;
 };
 
 static const struct argp_option option_table[] = {
@@ -73,6 +74,7 @@ static const struct argp_option option_table[] = {
      0},
     {"resume", OPTION_RESUME, "FILE", 0,
      "Go on from the state in FILE, on the same stream from its beginning", 0},
+    {"pack", OPTION_PACK, NULL, 0, "Keep weights packed for products as well, as far as --memory goes", 0},
     {"profile", OPTION_PROFILE, NULL, 0, "Say at the end where the time of the updates went", 0},
     {0},
 };
@@ -140,6 +142,9 @@ static int set(void *context, int key, const char *argument, struct pt_error *er
         return pt_option_u64("--save-every", argument, 1, UINT64_MAX, &settings->save_every, err);
     case OPTION_EVAL_EVERY:
         return pt_option_u64("--eval-every", argument, 1, UINT64_MAX, &settings->eval_every, err);
+    case OPTION_PACK:
+        settings->pack = true;
+        return PT_OK;
     case OPTION_PROFILE:
         settings->profile = true;
         return PT_OK;
@@ -228,7 +233,7 @@ static int open_model(struct run *run, struct pt_error *err)
         .model = run->settings->model,
         .prompt = run->settings->prompt,
         .math = run->common->math,
-        .engine = {.memory = run->common->memory},
+        .engine = {.memory = run->common->memory, .pack = run->settings->pack},
         .ignore_fingerprint = run->common->ignore_fingerprint,
     };
     if (run->state && !options.ignore_fingerprint)

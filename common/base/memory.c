@@ -39,17 +39,22 @@ float *pt_new_floats(size_t n, struct pt_error *err)
     return array;
 }
 
-void *pt_new_table(size_t n_bytes, struct pt_error *err)
+void *pt_new_room(size_t n_bytes, struct pt_error *err)
 {
     if (n_bytes > PTRDIFF_MAX - LARGE_PAGE)
         return out_of_memory(n_bytes, 1, err);
     size_t whole = (n_bytes + LARGE_PAGE) / LARGE_PAGE * LARGE_PAGE;
-    void *table = aligned_alloc(LARGE_PAGE, whole);
-    if (!table)
+    void *room = aligned_alloc(LARGE_PAGE, whole);
+    if (!room)
         return out_of_memory(n_bytes, 1, err);
-    pt_memory_use_large_pages(table, whole);
-    memset(table, 0, n_bytes);
-    return table;
+    pt_memory_use_large_pages(room, whole);
+    return room;
+}
+
+void *pt_new_table(size_t n_bytes, struct pt_error *err)
+{
+    void *table = pt_new_room(n_bytes, err);
+    return table ? memset(table, 0, n_bytes) : NULL;
 }
 
 char *pt_new_string_n(const char *bytes, size_t n, struct pt_error *err)

@@ -20,9 +20,12 @@ float *pt_new_floats(size_t n, struct pt_error *err) PT_MUST_USE;
 /*
  * n zeroed bytes for a table that is read at any place before it is written: they are written here, so that
  * no page is faulted in twice, the second time with an interrupt to the cores of all other threads. On large
- * pages where the system has them.
+ * pages, too.
  */
 void *pt_new_table(size_t n_bytes, struct pt_error *err) PT_MUST_USE;
+
+/* n bytes for what is written before it is read, not zeroed; on large pages where the system has them. */
+void *pt_new_room(size_t n_bytes, struct pt_error *err) PT_MUST_USE;
 
 /* Copies of strings. */
 char *pt_new_string(const char *text, struct pt_error *err) PT_MUST_USE;

@@ -57,7 +57,7 @@ static double best_product(const struct pt_math *math, enum pt_dtype dtype, doub
     if (!err->status) {
         random_elements(x, PT_F32, ROWS * INPUTS, 1);
         random_elements(w, dtype, OUTPUTS * INPUTS, 2);
-        const struct pt_matrix matrix = {w, dtype, OUTPUTS, INPUTS, false};
+        const struct pt_matrix matrix = {w, dtype, OUTPUTS, INPUTS, false, {0}};
         double start = pt_clock_seconds(), before, after = start;
         size_t rows = ROWS;
         do {

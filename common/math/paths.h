@@ -42,9 +42,10 @@ struct pt_product {
     struct pt_left a; /* f32 elements */
     const void *b;
     enum pt_dtype dtype;
-    size_t ldb;        /* elements */
-    bool b_is_rows;    /* element (p, j) of b lies at p * ldb + j, else at j * ldb + p */
-    const float *bias; /* [n] or NULL; not together with `add` */
+    size_t ldb;          /* elements */
+    bool b_is_rows;      /* element (p, j) of b lies at p * ldb + j, else at j * ldb + p */
+    const float *panels; /* b once more, as the path in force fills them, or NULL */
+    const float *bias;   /* [n] or NULL; not together with `add` */
     bool add;
     float *c;
     size_t ldc;
@@ -53,8 +54,13 @@ struct pt_product {
 void pt_packed_product(const struct pt_math *math, bool pairs, const struct pt_product *product);
 /* Forward, with the weight where it lies; false where not even one row of x fits into the scratch. */
 bool pt_rows_product(const struct pt_math *math, bool pairs, const struct pt_product *product);
+/* Floats that b takes in panels, for many rows, and b brought there. */
+size_t pt_packed_panels(const struct pt_math *math, bool pairs, const struct pt_product *product);
+void pt_packed_fill(const struct pt_math *math, bool pairs, const struct pt_product *product, float *panels);
 /* By tiles, forward or backward. */
 void pt_tiles_product(const struct pt_math *math, const struct pt_product *product);
+size_t pt_tiles_panels(const struct pt_math *math, const struct pt_product *product);
+void pt_tiles_fill(const struct pt_math *math, const struct pt_product *product, float *panels);
 size_t pt_tiles_scratch(void); /* floats that it needs a thread */
 void pt_openblas_product(const struct pt_math *math, const struct pt_product *product);
 void pt_openblas_start(void);       /* one thread a call from now on */

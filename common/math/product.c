@@ -48,11 +48,19 @@ static size_t most_rows_in_place(const struct pt_math *math, bool narrow, enum p
     return narrow && dtype != PT_BF16 ? 256 : SIZE_MAX;
 }
 
-static void compute(const struct pt_math *math, bool may_round, const struct pt_product *product)
+static bool is_narrow(const struct pt_math *math, const struct pt_product *product)
 {
-    const bool narrow = may_round && math->n_terms && (product->dtype != PT_F32 || math->narrow_f32);
-    if (!product->b_is_rows && product->m <= most_rows_in_place(math, narrow, product->dtype) &&
-        pt_rows_product(math, narrow && math->n_terms == 1, product))
+    return math->n_terms && (product->dtype != PT_F32 || math->narrow_f32);
+}
+
+static bool is_in_place(const struct pt_math *math, bool narrow, const struct pt_product *product)
+{
+    return !product->b_is_rows && product->m <= most_rows_in_place(math, narrow, product->dtype);
+}
+
+static void compute(const struct pt_math *math, bool narrow, const struct pt_product *product)
+{
+    if (is_in_place(math, narrow, product) && pt_rows_product(math, narrow && math->n_terms == 1, product))
         return;
     if (narrow && math->tiles)
         pt_tiles_product(math, product);
@@ -62,45 +70,76 @@ static void compute(const struct pt_math *math, bool may_round, const struct pt_
         pt_packed_product(math, narrow, product);
 }
 
+/* A product with a weight, but for the activations and the results. */
+static struct pt_product product_with(const struct pt_matrix *w, enum pt_direction direction, size_t m)
+{
+    return (struct pt_product){.m = m,
+                               .n = direction == PT_FORWARD ? w->n_out : w->n_in,
+                               .k = direction == PT_FORWARD ? w->n_in : w->n_out,
+                               .b = w->data,
+                               .dtype = w->dtype,
+                               .ldb = w->transposed ? w->n_out : w->n_in,
+                               .b_is_rows = w->transposed == (direction == PT_FORWARD),
+                               .panels = w->panels[direction]};
+}
+
 void pt_product_forward(const struct pt_math *math, size_t m, const float *x, size_t ldx,
                         const struct pt_matrix *w, const float *bias, float *y, size_t ldy)
 {
-    const struct pt_product product = {m,
-                                       w->n_out,
-                                       w->n_in,
-                                       {x, ldx, 1},
-                                       w->data,
-                                       w->dtype,
-                                       .ldb = w->transposed ? w->n_out : w->n_in,
-                                       .b_is_rows = w->transposed,
-                                       .bias = bias,
-                                       .c = y,
-                                       .ldc = ldy};
-    compute(math, true, &product);
+    struct pt_product product = product_with(w, PT_FORWARD, m);
+    product.a = (struct pt_left){x, ldx, 1};
+    product.bias = bias;
+    product.c = y;
+    product.ldc = ldy;
+    compute(math, is_narrow(math, &product), &product);
 }
 
 void pt_product_backward(const struct pt_math *math, size_t m, const float *dy, size_t ldy,
                          const struct pt_matrix *w, bool add, float *dx, size_t ldx)
 {
-    const struct pt_product product = {m,
-                                       w->n_in,
-                                       w->n_out,
-                                       {dy, ldy, 1},
-                                       w->data,
-                                       w->dtype,
-                                       .ldb = w->transposed ? w->n_out : w->n_in,
-                                       .b_is_rows = !w->transposed,
-                                       .add = add,
-                                       .c = dx,
-                                       .ldc = ldx};
-    compute(math, true, &product);
+    struct pt_product product = product_with(w, PT_BACKWARD, m);
+    product.a = (struct pt_left){dy, ldy, 1};
+    product.add = add;
+    product.c = dx;
+    product.ldc = ldx;
+    compute(math, is_narrow(math, &product), &product);
 }
 
 void pt_product_weight_gradient(const struct pt_math *math, size_t m, size_t n_out, size_t n_in,
                                 const float *dy, size_t ldy, const float *x, size_t ldx, float *dw)
 {
-    const struct pt_product product = {n_out,       n_in,    m,          {dy, 1, ldy},
-                                       x,           PT_F32,  .ldb = ldx, .b_is_rows = true,
-                                       .add = true, .c = dw, .ldc = n_in};
+    const struct pt_product product = {.m = n_out,
+                                       .n = n_in,
+                                       .k = m,
+                                       .a = {dy, 1, ldy},
+                                       .b = x,
+                                       .dtype = PT_F32,
+                                       .ldb = ldx,
+                                       .b_is_rows = true,
+                                       .add = true,
+                                       .c = dw,
+                                       .ldc = n_in};
     compute(math, false, &product);
+}
+
+size_t pt_product_panels(const struct pt_math *math, const struct pt_matrix *w, enum pt_direction direction)
+{
+    const struct pt_product product = product_with(w, direction, SIZE_MAX);
+    const bool narrow = is_narrow(math, &product);
+    if (is_in_place(math, narrow, &product))
+        return 0;
+    if (narrow && math->tiles)
+        return pt_tiles_panels(math, &product);
+    return math->openblas ? 0 : pt_packed_panels(math, narrow, &product);
+}
+
+void pt_product_pack(const struct pt_math *math, const struct pt_matrix *w, enum pt_direction direction,
+                     float *panels)
+{
+    const struct pt_product product = product_with(w, direction, SIZE_MAX);
+    const bool narrow = is_narrow(math, &product);
+    if (narrow && math->tiles)
+        pt_tiles_fill(math, &product, panels);
+    else
+        pt_packed_fill(math, narrow, &product, panels);
 }

@@ -5,6 +5,7 @@
 #ifndef PT_MATH_PRODUCT_H
 #define PT_MATH_PRODUCT_H
 
+#include "base/profile.h"
 #include "math/math.h"
 
 #include <stdbool.h>
@@ -15,7 +16,21 @@ struct pt_matrix {
     enum pt_dtype dtype; /* PT_F32, PT_F16 or PT_BF16 */
     size_t n_out, n_in;
     bool transposed; /* data is [n_in, n_out] instead */
+    /* The same once more, filled by pt_product_pack and borrowed; NULL where each product packs for itself.
+     */
+    const float *panels[PT_DIRECTIONS];
 };
+
+/*
+ * A weight that does not change can be kept in the form into which products of many rows in one direction
+ * bring it each time. Results are the same to the last bit with it and without.
+ *
+ * Floats of that form; 0 where such products read the weight as it lies. It is good for this `math` alone.
+ */
+size_t pt_product_panels(const struct pt_math *math, const struct pt_matrix *w, enum pt_direction direction);
+/* panels [pt_product_panels] on a 64-byte boundary. */
+void pt_product_pack(const struct pt_math *math, const struct pt_matrix *w, enum pt_direction direction,
+                     float *panels);
 
 /* y[m, n_out] = x[m, n_in] Wᵀ + bias; bias [n_out] f32 or NULL. Rows of x and y are ldx and ldy floats apart.
  */

@@ -42,7 +42,8 @@ struct job {
 struct task {
     const struct job *job;
     size_t column, n_columns, row, n_rows; /* rows counted from job->first_row */
-    float *panel, *way;
+    const float *panel;
+    float *scratch, *way; /* room for a panel, or sums, and for rows on their way */
 };
 
 static size_t least(size_t a, size_t b)
@@ -53,6 +54,11 @@ static size_t least(size_t a, size_t b)
 static size_t words_of(const struct job *job, size_t n)
 {
     return job->pairs ? (n + 1) / 2 : n;
+}
+
+static size_t count_panels(const struct job *job)
+{
+    return (job->product->n + job->panel_columns - 1) / job->panel_columns;
 }
 
 static const char *element(const struct pt_product *product, size_t p, size_t j)
@@ -79,8 +85,8 @@ static void pack_left(const struct job *job, size_t row, size_t n_rows)
             memcpy(to, from, job->n * sizeof *to);
 }
 
-/* A group of the panel's steps, from a matrix whose rows run along the columns of c. */
-static void pack_rows(const struct task *task, size_t step, size_t n)
+/* A group of a panel's steps, from a matrix whose rows run along the columns of c. */
+static void pack_rows(const struct task *task, float *panel, size_t step, size_t n)
 {
     const struct job *job = task->job;
     const struct pt_product *product = job->product;
@@ -88,7 +94,7 @@ static void pack_rows(const struct task *task, size_t step, size_t n)
     const size_t width = kernels->panel_columns;
     for (size_t j = 0; j < task->n_columns; j += width) {
         size_t columns = least(task->n_columns - j, width);
-        float *to = task->panel + j * PT_PANEL_STEPS + words_of(job, step) * width;
+        float *to = panel + j * words_of(job, job->n) + words_of(job, step) * width;
         if (job->pairs)
             kernels->pair_rows(to, width, 0, 1, element(product, job->p + step, task->column + j),
                                product->ldb, product->dtype, n, columns);
@@ -100,12 +106,12 @@ static void pack_rows(const struct task *task, size_t step, size_t n)
 }
 
 /* The same where its rows run along the steps: some columns, transposed. */
-static void pack_columns(const struct task *task, size_t column, size_t n_columns)
+static void pack_columns(const struct task *task, float *panel, size_t column, size_t n_columns)
 {
     const struct job *job = task->job;
     const struct pt_product *product = job->product;
     const struct pt_kernels *kernels = job->math->kernels;
-    const size_t width = kernels->panel_columns;
+    const size_t width = kernels->panel_columns, n_words = words_of(job, job->n);
     for (size_t r = 0; r < n_columns; r++) {
         const char *from = element(product, job->p, task->column + column + r);
         float *way = task->way + r * PT_LEFT_STRIDE;
@@ -114,19 +120,19 @@ static void pack_columns(const struct task *task, size_t column, size_t n_column
         else
             kernels->widen(way, from, product->dtype, job->n);
     }
-    kernels->transpose(task->panel + column / width * width * PT_PANEL_STEPS + column % width, width,
-                       task->way, PT_LEFT_STRIDE, n_columns, words_of(job, job->n));
+    kernels->transpose(panel + column / width * width * n_words + column % width, width, task->way,
+                       PT_LEFT_STRIDE, n_columns, n_words);
 }
 
-static void pack_panel(const struct task *task)
+static void pack_panel(const struct task *task, float *panel)
 {
     const size_t width = task->job->math->kernels->panel_columns, most = least(width, PT_WAY_ROWS);
     if (task->job->product->b_is_rows)
         for (size_t step = 0; step < task->job->n; step += GROUP)
-            pack_rows(task, step, least(task->job->n - step, GROUP));
+            pack_rows(task, panel, step, least(task->job->n - step, GROUP));
     else
         for (size_t j = 0; j < task->n_columns; j += most)
-            pack_columns(task, j, least(task->n_columns - j, most));
+            pack_columns(task, panel, j, least(task->n_columns - j, most));
 }
 
 /* Fetches share `part` of `n_parts` of the panel that this thread will probably take next. */
@@ -171,7 +177,7 @@ static void multiply_panel(const struct task *task)
         for (size_t j = 0; j < task->n_columns; j += width)
             multiply(rows, least(task->n_columns - j, width), n_words,
                      (struct pt_left){job->math->shared + row * PT_LEFT_STRIDE, PT_LEFT_STRIDE, 1},
-                     task->panel + j * PT_PANEL_STEPS, width,
+                     task->panel + j * n_words, width,
                      product->c + (job->first_row + row) * product->ldc + task->column + j, product->ldc,
                      add);
     }
@@ -186,7 +192,7 @@ static void multiply_few(const struct task *task)
     pt_dots_kernel *kernel = job->pairs ? kernels->in_place_pairs : kernels->in_place;
     const size_t width = kernels->panel_columns, steps = FEW_STEPS * (job->pairs ? 2 : 1),
                  row_bytes = product->ldb * (product->dtype == PT_F32 ? 4 : 2);
-    float *sums = task->panel;
+    float *sums = task->scratch;
     for (size_t step = 0; step < job->n; step += steps)
         for (size_t j = 0; j < task->n_columns; j += width) {
             const struct pt_dots dots = {.x = job->math->shared + task->row * PT_LEFT_STRIDE +
@@ -212,30 +218,54 @@ static void multiply_few(const struct task *task)
     }
 }
 
+/* A panel of all rows, for the thread that asks. */
+static struct task task_of(const struct job *job, size_t panel)
+{
+    float *scratch = job->math->scratch + (size_t)omp_get_thread_num() * job->math->scratch_size;
+    const size_t column = panel * job->panel_columns;
+    return (struct task){.job = job,
+                         .column = column,
+                         .n_columns = least(job->product->n - column, job->panel_columns),
+                         .n_rows = job->n_rows,
+                         .scratch = scratch,
+                         .way = scratch + PT_PANEL};
+}
+
+/* Where a panel of the block at hand begins among those of all blocks. */
+static size_t panels_in_front(const struct job *job, size_t panel)
+{
+    return words_of(job, job->p) * count_panels(job) * PT_PANEL_COLUMNS +
+           panel * PT_PANEL_COLUMNS * words_of(job, job->n);
+}
+
+/* The panel's part of the right-hand matrix, where it is not kept so. */
+static void find_panel(struct task *task)
+{
+    const struct job *job = task->job;
+    task->panel = task->scratch;
+    if (job->product->panels)
+        task->panel = job->product->panels + panels_in_front(job, task->column / PT_PANEL_COLUMNS);
+    else
+        pack_panel(task, task->scratch);
+}
+
 /* By all threads of a region together. */
 static void run_block(const struct job *job)
 {
-    const struct pt_product *product = job->product;
-    const size_t n_panels = (product->n + job->panel_columns - 1) / job->panel_columns,
-                 n_pieces = (job->n_rows + job->row_piece - 1) / job->row_piece;
-    float *scratch = job->math->scratch + (size_t)omp_get_thread_num() * job->math->scratch_size;
+    const size_t n_panels = count_panels(job), n_pieces = (job->n_rows + job->row_piece - 1) / job->row_piece;
 #pragma omp for schedule(static)
     for (size_t row = 0; row < job->n_rows; row += GROUP)
         pack_left(job, row, least(job->n_rows - row, GROUP));
 #pragma omp for schedule(dynamic) collapse(2)
     for (size_t panel = 0; panel < n_panels; panel++)
         for (size_t piece = 0; piece < n_pieces; piece++) {
-            struct task task = {.job = job,
-                                .column = panel * job->panel_columns,
-                                .row = piece * job->row_piece,
-                                .panel = scratch,
-                                .way = scratch + PT_PANEL};
-            task.n_columns = least(product->n - task.column, job->panel_columns);
+            struct task task = task_of(job, panel);
+            task.row = piece * job->row_piece;
             task.n_rows = least(job->n_rows - task.row, job->row_piece);
             if (job->few) {
                 multiply_few(&task);
             } else {
-                pack_panel(&task);
+                find_panel(&task);
                 multiply_panel(&task);
             }
         }
@@ -249,27 +279,58 @@ static size_t few_columns(const struct pt_math *math, size_t n)
     return least(FEW_COLUMNS, (share + width) / width * width);
 }
 
+static struct job plan(const struct pt_math *math, bool pairs, const struct pt_product *product)
+{
+    struct job job = {.math = math,
+                      .product = product,
+                      .pairs = pairs,
+                      .few = product->b_is_rows && product->m <= FEW_ROWS,
+                      .block = pt_panel_steps(math) * (pairs ? 2 : 1)};
+    job.panel_columns = job.few ? few_columns(math, product->n) : PT_PANEL_COLUMNS;
+    /* Few panels: rows are cut as well, so that all threads have work. It changes no sum. */
+    job.row_piece =
+        count_panels(&job) < PANELS_A_THREAD * (size_t)pt_math_threads(math) ? ROW_PIECE : MOST_ROWS;
+    return job;
+}
+
+static void set_block(struct job *job, size_t p)
+{
+    job->p = p;
+    job->n = least(job->product->k - p, job->block);
+}
+
 void pt_packed_product(const struct pt_math *math, bool pairs, const struct pt_product *product)
 {
-    const bool few = product->b_is_rows && product->m <= FEW_ROWS;
-    const size_t panel_columns = few ? few_columns(math, product->n) : PT_PANEL_COLUMNS,
-                 n_panels = (product->n + panel_columns - 1) / panel_columns;
-    /* Few panels: rows are cut as well, so that all threads have work. It changes no sum. */
-    const bool cut = n_panels < PANELS_A_THREAD * (size_t)pt_math_threads(math);
+    const struct job whole = plan(math, pairs, product);
 #pragma omp parallel num_threads(pt_math_threads(math))
-    for (size_t row = 0; row < product->m; row += MOST_ROWS) {
-        struct job job = {.math = math,
-                          .product = product,
-                          .pairs = pairs,
-                          .few = few,
-                          .panel_columns = panel_columns,
-                          .row_piece = cut ? ROW_PIECE : MOST_ROWS,
-                          .block = pt_panel_steps(math) * (pairs ? 2 : 1),
-                          .first_row = row,
-                          .n_rows = least(product->m - row, MOST_ROWS)};
-        for (job.p = 0; job.p < product->k; job.p += job.block) {
-            job.n = least(product->k - job.p, job.block);
-            run_block(&job);
+    {
+        struct job job = whole;
+        for (size_t row = 0; row < product->m; row += MOST_ROWS)
+            for (size_t p = 0; p < product->k; p += job.block) {
+                job.first_row = row;
+                job.n_rows = least(product->m - row, MOST_ROWS);
+                set_block(&job, p);
+                run_block(&job);
+            }
+    }
+}
+
+size_t pt_packed_panels(const struct pt_math *math, bool pairs, const struct pt_product *product)
+{
+    struct job job = plan(math, pairs, product);
+    job.p = product->k;
+    return panels_in_front(&job, 0);
+}
+
+void pt_packed_fill(const struct pt_math *math, bool pairs, const struct pt_product *product, float *panels)
+{
+    struct job job = plan(math, pairs, product);
+    for (size_t p = 0; p < product->k; p += job.block) {
+        set_block(&job, p);
+#pragma omp parallel for schedule(dynamic) num_threads(pt_math_threads(math))
+        for (size_t panel = 0; panel < count_panels(&job); panel++) {
+            const struct task task = task_of(&job, panel);
+            pack_panel(&task, panels + panels_in_front(&job, panel));
         }
     }
 }

@@ -28,7 +28,8 @@ enum {
 struct pass {
     const struct pt_tile_job *job;
     size_t first_panel, n_panels, first_block, n_blocks;
-    float *packed, *c; /* [panel] each */
+    const float *packed; /* [panel] */
+    float *scratch, *c;  /* room for the same, and [panel] results */
 };
 
 size_t pt_tiles_scratch(void)
@@ -45,7 +46,7 @@ static struct pt_tile_operand packed_weight(const struct pass *pass, size_t pane
 {
     const struct pt_tile_job *job = pass->job;
     return (struct pt_tile_operand){
-        (const char *)(pass->packed + panel * PT_TILE_BLOCK + step * PT_TILE_STEP_WORDS),
+        (const char *)(pass->packed + panel * pt_tile_panel(job) + step * PT_TILE_STEP_WORDS),
         PT_TILE_LINES * sizeof(float),
         PT_TILE_STEP_WORDS * sizeof(float),
         pt_tile_term(job) * sizeof(float),
@@ -64,7 +65,7 @@ static struct pt_tile_operand weight_in_place(const struct pass *pass, size_t pa
     if (n_lines == PT_TILE_LINES)
         return (struct pt_tile_operand){from, job->product->ldb * job->bytes, PT_TILE_STEP * job->bytes, 0, 1,
                                         true};
-    char *copy = (char *)pass->packed;
+    char *copy = (char *)pass->scratch;
     memset(copy, 0, PT_TILE_LINES * row);
     for (size_t i = 0; i < n_lines; i++)
         memcpy(copy + i * row, from + i * job->product->ldb * job->bytes, row);
@@ -146,6 +147,24 @@ static void run_pass(const struct pass *pass)
     write_results(pass);
 }
 
+/* Where the panels of the block at hand begin among those of all blocks. */
+static size_t panels_in_front(const struct pt_tile_job *job)
+{
+    return job->start / PT_TILE_STEP * PT_TILE_STEP_WORDS * (size_t)job->weight_terms *
+           pt_tile_parts(job->product->n, PT_TILE_LINES);
+}
+
+/* The weight's part in the form of tiles, where it is not kept so. */
+static void find_packed(struct pass *pass)
+{
+    const struct pt_tile_job *job = pass->job;
+    pass->packed = pass->scratch;
+    if (job->product->panels)
+        pass->packed = job->product->panels + panels_in_front(job) + pass->first_panel * pt_tile_panel(job);
+    else if (!job->in_place)
+        pt_tile_pack_weight(job, pass->first_panel, pass->n_panels, pass->scratch);
+}
+
 /* Some panels for this thread, fewer towards the end, so that all threads end at once; false: none are left.
  */
 static bool take_panels(struct pass *pass)
@@ -167,10 +186,9 @@ static void run_panels(const struct pt_tile_job *job)
     float *scratch = job->math->scratch + (size_t)omp_get_thread_num() * job->math->scratch_size;
     const size_t n_blocks = pt_tile_parts(job->n_rows, PT_TILE_LINES),
                  most = pt_tile_parts(n_blocks, pt_tile_parts(n_blocks, PASS_BLOCKS)); /* as even as can be */
-    struct pass pass = {.job = job, .packed = scratch, .c = scratch + PT_TILE_MOST_PANELS * PT_TILE_BLOCK};
+    struct pass pass = {.job = job, .scratch = scratch, .c = scratch + PT_TILE_MOST_PANELS * PT_TILE_BLOCK};
     while (take_panels(&pass)) {
-        if (!job->in_place)
-            pt_tile_pack_weight(job, pass.first_panel, pass.n_panels, pass.packed);
+        find_packed(&pass);
         for (pass.first_block = 0; pass.first_block < n_blocks; pass.first_block += most) {
             pass.n_blocks = pt_tile_least(n_blocks - pass.first_block, most);
             run_pass(&pass);
@@ -217,6 +235,14 @@ static struct pt_tile_job plan(const struct pt_math *math, const struct pt_produ
     return job;
 }
 
+/* The block of the contraction that begins at k. */
+static void set_depth(struct pt_tile_job *job, size_t k)
+{
+    job->start = k;
+    job->depth = pt_tile_least(job->product->k - k, job->most_depth);
+    job->n_steps = pt_tile_parts(job->depth, PT_TILE_STEP);
+}
+
 void pt_tiles_product(const struct pt_math *math, const struct pt_product *product)
 {
     if (!product->m)
@@ -232,11 +258,30 @@ void pt_tiles_product(const struct pt_math *math, const struct pt_product *produ
             for (size_t k = 0; k < product->k; k += job.most_depth) {
                 job.first_row = row;
                 job.n_rows = pt_tile_least(product->m - row, job.most_rows);
-                job.start = k;
-                job.depth = pt_tile_least(product->k - k, job.most_depth);
-                job.n_steps = pt_tile_parts(job.depth, PT_TILE_STEP);
+                set_depth(&job, k);
                 run_block(&job);
             }
         math->tiles->stop();
+    }
+}
+
+size_t pt_tiles_panels(const struct pt_math *math, const struct pt_product *product)
+{
+    struct pt_tile_job job = plan(math, product);
+    job.start = pt_tile_parts(product->k, PT_TILE_STEP) * PT_TILE_STEP;
+    return panels_in_front(&job);
+}
+
+void pt_tiles_fill(const struct pt_math *math, const struct pt_product *product, float *panels)
+{
+    struct pt_tile_job job = plan(math, product);
+    for (size_t k = 0; k < product->k; k += job.most_depth) {
+        set_depth(&job, k);
+        float *to = panels + panels_in_front(&job);
+        const size_t n = pt_tile_parts(product->n, PT_TILE_LINES);
+#pragma omp parallel for schedule(dynamic) num_threads(pt_math_threads(math))
+        for (size_t panel = 0; panel < n; panel += PT_TILE_MOST_PANELS)
+            pt_tile_pack_weight(&job, panel, pt_tile_least(n - panel, PT_TILE_MOST_PANELS),
+                                to + panel * pt_tile_panel(&job));
     }
 }

@@ -72,7 +72,8 @@ bool pt_math_is_right(const struct pt_math *math)
         memcpy(&bits, &c.w[i], sizeof bits);
         c.w_bf16[i] = (uint16_t)(bits >> 16); /* exact */
     }
-    const struct pt_matrix wide = {c.w, PT_F32, OUT, IN, false}, narrow = {c.w_bf16, PT_BF16, OUT, IN, false};
+    const struct pt_matrix wide = {c.w, PT_F32, OUT, IN, false, {0}},
+                           narrow = {c.w_bf16, PT_BF16, OUT, IN, false, {0}};
     pt_product_weight_gradient(math, ROWS, OUT, IN, c.dy, OUT, c.x, IN, c.dw);
     return weights_are_right(math, &c, &wide) && weights_are_right(math, &c, &narrow) &&
            agrees(OUT, IN, ROWS, c.dy, 1, OUT, c.x, IN, 1, c.dw);

@@ -45,7 +45,13 @@ static inline float *pt_tile_activations(const struct pt_tile_job *job, size_t b
 /* Words from term to term of a block or of a panel. */
 static inline size_t pt_tile_term(const struct pt_tile_job *job)
 {
-    return job->most_depth / PT_TILE_STEP * PT_TILE_STEP_WORDS;
+    return job->n_steps * PT_TILE_STEP_WORDS;
+}
+
+/* Words from panel to panel. */
+static inline size_t pt_tile_panel(const struct pt_tile_job *job)
+{
+    return (size_t)job->weight_terms * pt_tile_term(job);
 }
 
 /* The weight's element k of a line. */

@@ -79,7 +79,7 @@ static void pack_rows_of_weight(const struct pt_tile_job *job, size_t first_pane
         fetch_row(from + (ROWS_AHEAD + i) * row, n_panels * PT_TILE_LINES * job->bytes);
     for (size_t panel = 0; panel < n_panels; panel++)
         job->math->kernels->pair_rows(
-            to + panel * PT_TILE_BLOCK + k / 2 * PT_TILE_LINES, PT_TILE_LINES, pt_tile_term(job),
+            to + panel * pt_tile_panel(job) + k / 2 * PT_TILE_LINES, PT_TILE_LINES, pt_tile_term(job),
             job->weight_terms, from + panel * PT_TILE_LINES * job->bytes, product->ldb, product->dtype,
             pt_tile_least(job->depth - k, PACKED_ROWS),
             pt_tile_least(product->n - first - panel * PT_TILE_LINES, PT_TILE_LINES));
@@ -88,10 +88,10 @@ static void pack_rows_of_weight(const struct pt_tile_job *job, size_t first_pane
 void pt_tile_pack_weight(const struct pt_tile_job *job, size_t first_panel, size_t n_panels, float *to)
 {
     if ((first_panel + n_panels) * PT_TILE_LINES > job->product->n || job->depth % PT_TILE_STEP)
-        memset(to, 0, n_panels * PT_TILE_BLOCK * sizeof *to);
+        memset(to, 0, n_panels * pt_tile_panel(job) * sizeof *to);
     if (job->forward)
         for (size_t panel = 0; panel < n_panels; panel++)
-            pack_lines(job, first_panel + panel, to + panel * PT_TILE_BLOCK);
+            pack_lines(job, first_panel + panel, to + panel * pt_tile_panel(job));
     else
         for (size_t k = 0; k < job->depth; k += PACKED_ROWS)
             pack_rows_of_weight(job, first_panel, n_panels, to, k);

@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "base/number.h"
 #include "fmt/stream.h"
+#include "model/panels.h"
 #include "model/plan.h"
 #include "model/savings.h"
 
@@ -31,6 +32,8 @@ int pt_engine_reserve(struct pt_engine *engine, size_t n_rows, struct pt_error *
     size_t usual = engine->weights.rows.n + engine->slice_rows;
     n_rows = n_rows > usual ? n_rows : usual;
     size_t bytes = bytes_for(engine, n_rows);
+    if (engine->options.memory && bytes + engine->weights.panels_bytes > engine->options.memory)
+        pt_panels_close(&engine->weights, engine->model);
     if (engine->options.memory && bytes > engine->options.memory) {
         char needed[PT_NUMBER_TEXT], allowed[PT_NUMBER_TEXT];
         pt_fail(err, PT_FAILED, "%s: a sequence of %zu rows needs %s of memory, %s is allowed",
@@ -106,6 +109,24 @@ static int prepare(struct pt_engine *engine, const struct pt_math *math, struct 
     return (int)err->status;
 }
 
+static uint64_t rest(uint64_t all, uint64_t taken)
+{
+    return all > taken ? all - taken : 0;
+}
+
+/* In what memory the rest leaves, the pages of the checkpoint included, which few rows are multiplied from.
+ */
+static int pack(struct pt_engine *engine, struct pt_error *err)
+{
+    const struct pt_memory_plan plan = pt_engine_plan(engine);
+    const uint64_t allowed = rest(engine->options.memory ? engine->options.memory : UINT64_MAX, plan.total),
+                   left = rest(pt_memory_available(), plan.total + plan.mapped);
+    if (!engine->options.pack)
+        return PT_OK;
+    return pt_panels_open(&engine->weights, engine->model, engine->pass.math, allowed < left ? allowed : left,
+                          err);
+}
+
 int pt_engine_open(struct pt_engine **engine, const struct pt_model *model, const struct pt_math *math,
                    const struct pt_plugs *plugs, const struct pt_engine_options *options,
                    struct pt_error *err)
@@ -117,7 +138,8 @@ int pt_engine_open(struct pt_engine **engine, const struct pt_model *model, cons
     opened->model = model;
     if (options)
         opened->options = *options;
-    if (pt_weights_open(&opened->weights, model, plugs, err) || prepare(opened, math, err)) {
+    if (pt_weights_open(&opened->weights, model, plugs, err) || prepare(opened, math, err) ||
+        pack(opened, err)) {
         pt_engine_close(opened);
         return (int)err->status;
     }

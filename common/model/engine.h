@@ -13,6 +13,7 @@ struct pt_engine;
 
 struct pt_engine_options {
     uint64_t memory;   /* bytes it may allocate; 0: no bound */
+    bool pack;         /* matrices are kept in the form of products as well, as many as fit into that */
     size_t slice_rows; /* rows of examples in a slice of an update; 0: by the memory, at least 512 where it
                           allows */
 };

@@ -44,7 +44,9 @@ struct pt_memory_plan pt_engine_plan(const struct pt_engine *engine)
     plan.scratch = bare - plan.logits;
     plan.front = 2 * config->n_layers * weights->rows.n * 2 * pt_config_kv_size(config) * sizeof(float);
     plan.kernels = pt_math_bytes(engine->pass.math);
-    plan.total = plan.kept + plan.scratch + plan.logits + plan.front + plan.vectors + plan.kernels;
+    plan.panels = weights->panels_bytes;
+    plan.total =
+        plan.kept + plan.scratch + plan.logits + plan.front + plan.vectors + plan.kernels + plan.panels;
     return plan;
 }
 
@@ -53,11 +55,12 @@ void pt_memory_plan_log(const struct pt_memory_plan *plan, uint64_t allowed)
     char size[8][PT_NUMBER_TEXT];
     pt_log(PT_LOG_VERBOSE,
            "memory: %s of weights mapped; for slices of %zu rows: kept activations %s, scratch %s, logits of "
-           "%zu rows %s; keys and values of the rows in front %s, vectors %s, room for the products %s",
+           "%zu rows %s; keys and values of the rows in front %s, vectors %s, room for the products %s, "
+           "packed weights %s",
            pt_format_size(plan->mapped, size[0]), plan->n_rows, pt_format_size(plan->kept, size[1]),
            pt_format_size(plan->scratch, size[2]), plan->n_logit_rows, pt_format_size(plan->logits, size[3]),
            pt_format_size(plan->front, size[4]), pt_format_size(plan->vectors, size[5]),
-           pt_format_size(plan->kernels, size[6]));
+           pt_format_size(plan->kernels, size[6]), pt_format_size(plan->panels, size[7]));
     pt_log(PT_LOG_VERBOSE, "memory: %s beside the mapped weights, of %s allowed",
            pt_format_size(plan->total, size[0]), allowed ? pt_format_size(allowed, size[1]) : "any");
 }

@@ -14,6 +14,7 @@ struct pt_memory_plan {
     uint64_t front;      /* keys and values of the rows in front, and their gradients */
     uint64_t vectors;    /* biases and norms, widened */
     uint64_t kernels;    /* room in which the products work */
+    uint64_t panels;     /* matrices kept in the form of products */
     uint64_t total;      /* of all but `mapped` */
     size_t n_rows;       /* in a slice, those in front included */
     size_t n_logit_rows; /* at a time */

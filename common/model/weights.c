@@ -404,5 +404,6 @@ void pt_weights_close(struct pt_weights *weights)
     free(weights->raised);
     free(weights->layers);
     free(weights->vectors);
+    free(weights->panels);
     *weights = (struct pt_weights){0};
 }

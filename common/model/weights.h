@@ -58,7 +58,9 @@ struct pt_weights {
     struct pt_linear head;
     struct pt_layer *layers; /* [n_layers], owned */
     struct pt_plug_rows rows;
-    float *vectors;           /* owned f32 copies of biases and norms */
+    float *vectors; /* owned f32 copies of biases and norms */
+    float *panels;  /* owned, in which matrices are kept for products (panels.h), or NULL */
+    uint64_t panels_bytes;
     struct pt_raised *raised; /* [n_raised], owned */
     size_t n_raised;
     size_t n_keys; /* keys of a method in front of a layer, the most: positions count behind them */

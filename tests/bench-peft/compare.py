@@ -89,10 +89,11 @@ def main():
         print("dtype\tround\ttool\tseconds_per_update\tpeak_MiB\tloss", flush=True)
     here = os.path.dirname(os.path.abspath(__file__))
     for number in range(1, options.rounds + 1):
-        command = ["pt-train", "-q", "-m", options.model, "-p", prompt, "--log", "/dev/stdout", "--log-every", "1", "--math", options.math, "-o", "/dev/null", updates]
-        lines, peak = measure(command)
-        elapsed, loss = last_update(lines)
-        print(f"{options.dtype}\t{number}\tpt-train\t{elapsed:.2f}\t{peak:.0f}\t{loss:.5f}", flush=True)
+        ours = ["pt-train", "-q", "-m", options.model, "-p", prompt, "--log", "/dev/stdout", "--log-every", "1", "--math", options.math, "-o", "/dev/null", updates]
+        for name, more in (("pt-train", []), ("pt-train-packed", ["--pack"])):
+            lines, peak = measure(ours + more)
+            elapsed, loss = last_update(lines)
+            print(f"{options.dtype}\t{number}\t{name}\t{elapsed:.2f}\t{peak:.0f}\t{loss:.5f}", flush=True)
         for name, batch in (("PEFT", 1), (f"PEFT-batch-of-{EXAMPLES}", EXAMPLES)):
             command = [sys.executable, os.path.join(here, "peft_updates.py"), options.model, options.dtype, records, str(EXAMPLES), str(batch)]
             command.append(prompt)

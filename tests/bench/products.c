@@ -102,7 +102,8 @@ static double best_time(const struct bench *bench, const struct pt_math *math, b
 static void run_case(const struct bench *bench, const struct pt_math *math, const struct pt_limits *limits,
                      bool forward, size_t m, size_t dtype, size_t shape)
 {
-    const struct pt_matrix w = {NULL, dtypes[dtype].dtype, shapes[shape].n_out, shapes[shape].n_in, false};
+    const struct pt_matrix w = {NULL, dtypes[dtype].dtype, shapes[shape].n_out, shapes[shape].n_in, false,
+                                {0}};
     char name[NAME_BYTES];
     name_case(name, pt_math_name(math), forward, m, dtype, shape);
     if (!is_asked_for(bench, name))

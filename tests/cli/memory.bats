@@ -23,6 +23,20 @@ setup() {
     [ "$small" -lt "$large" ]
 }
 
+@test "--pack keeps weights packed as far as the memory goes, and gives the same bytes" {
+    local size packed="packed weights ([0-9.]+) (.)iB"
+    for size in 1G 48M; do
+        exits 0 pt-train -v -m "$MODEL" -p first --pack --math f32:portable --memory "$size" updates -o "packed-$size"
+        [[ "$stderr" =~ $packed && "${BASH_REMATCH[1]}" != 0 ]]
+        echo "${BASH_REMATCH[1]}" >"size-$size"
+    done
+    awk 'NR == FNR { all = $1; next } { exit !($1 < all) }' size-1G size-48M
+    exits 0 pt-train -v -m "$MODEL" -p first --math f32:portable updates -o plain
+    says "packed weights 0 B"
+    same_bytes plain packed-1G
+    same_bytes plain packed-48M
+}
+
 @test "weights that the page cache does not hold give the same bytes" {
     cp -r "$MODEL" cold
     exits 0 pt-train -q -m cold -p first updates -o warm.safetensors

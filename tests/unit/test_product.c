@@ -80,7 +80,7 @@ static struct product_case new_case(struct pt_math *math, struct shape s, enum p
     c.wide = new_values(s.n_out * s.n_in, 1.0f, 1);
     c.stored = malloc(s.n_out * s.n_in * 4 + 1);
     assert_non_null(c.stored);
-    c.w = (struct pt_matrix){c.stored + 1, dtype, s.n_out, s.n_in, transposed};
+    c.w = (struct pt_matrix){c.stored + 1, dtype, s.n_out, s.n_in, transposed, {0}};
     for (size_t i = 0; i < s.n_out * s.n_in; i++)
         store_weight(&c, i);
     c.x = new_values(s.m * (s.n_in + X_PAD), 1.0f, 2);
@@ -360,6 +360,67 @@ static void same_bytes_for_any_threads(void **state)
     pt_threads_set(0);
 }
 
+/* Panels of one direction between guards, or NULL where there are none. */
+static float *new_panels(const struct product_case *c, enum pt_direction direction)
+{
+    enum { GUARDS = 16 }; /* a line of cache */
+    struct pt_error err = {0};
+    const size_t n = pt_product_panels(c->math, &c->w, direction);
+    float *panels = pt_new_floats(n + GUARDS, &err);
+    assert_non_null(panels);
+    for (size_t i = 0; i < n + GUARDS; i++)
+        panels[i] = guard;
+    if (n)
+        pt_product_pack(c->math, &c->w, direction, panels);
+    for (size_t i = n; i < n + GUARDS; i++)
+        assert_true(panels[i] == guard);
+    if (n)
+        return panels;
+    free(panels);
+    return NULL;
+}
+
+/* The same bytes with panels, from which alone products of many rows come: the weight is gone then. */
+static void check_panels(const char *setting, enum pt_dtype dtype, struct shape s, bool transposed)
+{
+    pt_threads_set(3);
+    struct pt_math *math = open_or_skip(setting, dtype);
+    if (!math)
+        return;
+    struct product_case plain = new_case(math, s, dtype, transposed),
+                        kept = new_case(math, s, dtype, transposed);
+    float *panels[PT_DIRECTIONS];
+    for (enum pt_direction d = PT_FORWARD; d < PT_DIRECTIONS; d++)
+        kept.w.panels[d] = panels[d] = new_panels(&kept, d);
+    run_all(&plain, 1);
+    run_all(&kept, 3);
+    assert_memory_equal(plain.y, kept.y, s.m * (s.n_out + DY_PAD) * sizeof *plain.y);
+    assert_memory_equal(plain.dx, kept.dx, s.m * (s.n_in + X_PAD) * sizeof *plain.dx);
+    if (s.m > 256 && panels[PT_FORWARD] && panels[PT_BACKWARD]) {
+        memset(kept.stored, 0, s.n_out * s.n_in * (dtype == PT_F32 ? 4 : 2));
+        run_all(&kept, 2);
+        assert_memory_equal(plain.y, kept.y, s.m * (s.n_out + DY_PAD) * sizeof *plain.y);
+        assert_memory_equal(plain.dx, kept.dx, s.m * (s.n_in + X_PAD) * sizeof *plain.dx);
+    }
+    free(panels[PT_FORWARD]);
+    free(panels[PT_BACKWARD]);
+    free_case(&plain);
+    free_case(&kept);
+    pt_math_close(math);
+    pt_threads_set(0);
+}
+
+static void same_bytes_with_panels(void **state)
+{
+    (void)state;
+    static const struct shape some[] = {{7, 66, 70}, {300, 270, 70}, {260, 33, 2085}, {2060, 36, 40}};
+    static const enum pt_dtype dtypes[] = {PT_F32, PT_BF16, PT_F16};
+    for (size_t i = 0; i < N_OF(all_settings); i++)
+        for (size_t d = 0; d < N_OF(dtypes); d++)
+            for (size_t s = 0; s < 2 * N_OF(some); s++)
+                check_panels(all_settings[i], dtypes[d], some[s / 2], s % 2);
+}
+
 /* Rows of a product, some of them alone. */
 static void check_rows_alone(const char *setting, bool transposed, bool forward)
 {
@@ -416,6 +477,7 @@ int main(void)
         cmocka_unit_test(rows_do_not_depend_on_their_number),
         cmocka_unit_test(no_rows_are_nothing_to_do),
         cmocka_unit_test(same_bytes_for_any_threads),
+        cmocka_unit_test(same_bytes_with_panels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
