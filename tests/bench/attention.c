@@ -1,11 +1,13 @@
 /*
  * What an update does between its matrix products, at sizes of real models: attention, norms, activations,
- * rotary embedding, loss. Prints one line a case: name, best milliseconds, rate, its unit, kernels, threads.
- * Rates count needed work only: products of queries with the keys that they see, each byte once.
+ * rotary embedding, loss. Prints one line a case: name, best milliseconds, rate, its unit, kernels (or mode
+ * and path), threads. Rates count needed work only: products of queries with the keys that they see, each
+ * byte once.
  *
- *     attention [-c] [-j THREADS] [-k portable|avx2|avx512] [PART OF A NAME]
+ *     attention [-c] [-j THREADS] [-k portable|avx2|avx512] [-m MODE:PATH] [PART OF A NAME]
  *
- * -c takes the CPU time of the process instead of the wall clock's: for one thread on a busy machine.
+ * -c takes the CPU time of the process instead of the wall clock's: for one thread on a busy machine. -m is
+ * what --math is to pt-train, for attention.
  */
 #include "math/attention.h"
 #include "base/memory.h"
@@ -26,6 +28,7 @@
 enum { REPETITIONS = 7, MOST_SEGMENTS = 16, LARGE_PAGE = 2 << 20 };
 
 static const char *filter = "";
+static struct pt_math *math; /* NULL: f32 by the kernels */
 static struct pt_error err;
 
 static bool cpu_time;
@@ -65,8 +68,8 @@ static void measure(const char *name, const char *unit, double work, void (*run)
         double seconds = seconds_now() - start;
         best = seconds < best ? seconds : best;
     }
-    printf("%s\t%.3f\t%.1f\t%s\t%s\t%d\n", name, best * 1e3, work / best * 1e-9, unit, pt_kernels()->name,
-           pt_threads());
+    printf("%s\t%.3f\t%.1f\t%s\t%s\t%d\n", name, best * 1e3, work / best * 1e-9, unit,
+           math ? pt_math_name(math) : pt_kernels()->name, pt_threads());
     fflush(stdout);
 }
 
@@ -105,7 +108,7 @@ static void run_attention_forward(void *data)
 {
     struct attention_run *run = data;
     const size_t dim = run->shape.head_dim, width = run->shape.n_heads * dim;
-    if (pt_attention_forward(NULL, &run->shape, run->segments, run->n_segments,
+    if (pt_attention_forward(math, &run->shape, run->segments, run->n_segments,
                              (struct pt_heads){run->rows, run->row, dim},
                              (struct pt_heads){run->out, width, dim}, run->log_sums, &err))
         exit(1);
@@ -115,7 +118,7 @@ static void run_attention_backward(void *data)
 {
     struct attention_run *run = data;
     const size_t dim = run->shape.head_dim, width = run->shape.n_heads * dim;
-    if (pt_attention_backward(NULL, &run->shape, run->segments, run->n_segments,
+    if (pt_attention_backward(math, &run->shape, run->segments, run->n_segments,
                               (struct pt_heads){run->rows, run->row, dim},
                               (struct pt_heads){run->dout, width, dim}, run->log_sums,
                               (struct pt_heads){run->drows, run->row, dim}, &err))
@@ -389,13 +392,23 @@ static void force(const char *name)
     exit(2);
 }
 
+static void open_math(const char *setting)
+{
+    if (!pt_math_open(&math, setting, PT_BF16, &err))
+        return;
+    fprintf(stderr, "attention: %s\n", err.message);
+    exit(2);
+}
+
 int main(int argc, char **argv)
 {
-    for (int option; (option = getopt(argc, argv, "cj:k:")) != -1;) {
+    for (int option; (option = getopt(argc, argv, "cj:k:m:")) != -1;) {
         if (option == 'j')
             pt_threads_set(atoi(optarg));
         else if (option == 'k')
             force(optarg);
+        else if (option == 'm')
+            open_math(optarg);
         else if (option == 'c')
             cpu_time = true;
         else
@@ -411,5 +424,6 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < sizeof rows_cases / sizeof rows_cases[0]; i++)
         if (wanted(rows_cases[i].name))
             bench_rows(i);
+    pt_math_close(math);
     return 0;
 }
