@@ -168,9 +168,12 @@ static void multiply_panel(const struct task *task)
     const size_t width = kernels->panel_columns, n_words = words_of(job, job->n);
     const bool add = product->add || product->bias || job->p > 0;
     pt_multiply_kernel *multiply = job->pairs ? kernels->multiply_pairs : kernels->multiply;
+    /* What is kept lies in one piece, which every CPU foresees; Intel's fetch rows by themselves, too, and
+     * wait when asked as well. */
+    const bool fetches = job->math->third_cache_is_fast && !product->panels;
     for (size_t i = 0; i < task->n_rows; i += PT_BLOCK_ROWS) {
         size_t row = task->row + i, rows = least(task->n_rows - i, PT_BLOCK_ROWS);
-        if (job->math->third_cache_is_fast) /* Intel's fetch by themselves, and wait when asked as well */
+        if (fetches)
             fetch_next(task, i / PT_BLOCK_ROWS, (task->n_rows + PT_BLOCK_ROWS - 1) / PT_BLOCK_ROWS);
         if (!job->p)
             pt_product_start(product, job->first_row + row, rows, task->column, task->n_columns);
