@@ -4,6 +4,7 @@
  */
 #include "model/engine_state.h"
 
+#include "base/log.h"
 #include "base/memory.h"
 #include "base/number.h"
 #include "fmt/stream.h"
@@ -27,13 +28,20 @@ static size_t bytes_for(const struct pt_engine *engine, size_t n_rows)
            2 * front;
 }
 
+static void unpack(struct pt_engine *engine, size_t n_rows)
+{
+    if (engine->weights.panels)
+        pt_log(PT_LOG_VERBOSE, "memory: a sequence of %zu rows needs that of the packed weights", n_rows);
+    pt_panels_close(&engine->weights, engine->model);
+}
+
 int pt_engine_reserve(struct pt_engine *engine, size_t n_rows, struct pt_error *err)
 {
     size_t usual = engine->weights.rows.n + engine->slice_rows;
     n_rows = n_rows > usual ? n_rows : usual;
     size_t bytes = bytes_for(engine, n_rows);
     if (engine->options.memory && bytes + engine->weights.panels_bytes > engine->options.memory)
-        pt_panels_close(&engine->weights, engine->model);
+        unpack(engine, n_rows);
     if (engine->options.memory && bytes > engine->options.memory) {
         char needed[PT_NUMBER_TEXT], allowed[PT_NUMBER_TEXT];
         pt_fail(err, PT_FAILED, "%s: a sequence of %zu rows needs %s of memory, %s is allowed",
@@ -118,11 +126,11 @@ static uint64_t rest(uint64_t all, uint64_t taken)
  */
 static int pack(struct pt_engine *engine, struct pt_error *err)
 {
+    if (!engine->options.pack)
+        return PT_OK;
     const struct pt_memory_plan plan = pt_engine_plan(engine);
     const uint64_t allowed = rest(engine->options.memory ? engine->options.memory : UINT64_MAX, plan.total),
                    left = rest(pt_memory_available(), plan.total + plan.mapped);
-    if (!engine->options.pack)
-        return PT_OK;
     return pt_panels_open(&engine->weights, engine->model, engine->pass.math, allowed < left ? allowed : left,
                           err);
 }
