@@ -1,6 +1,8 @@
 /* Weights that are kept packed change nothing but the time. */
 #include "engine_bench.h"
 
+#include "base/threads.h"
+
 #include <string.h>
 
 /* A path that packs in both directions on every machine. */
@@ -76,22 +78,33 @@ static void same_bytes_in_tiles(void **state)
     free(expected.gradient);
 }
 
-/* An update of one long sequence, in slices that are too short for it; whether there are panels after it. */
+/* Rows that take more memory than the panels and the products' room, which grows with the threads. */
+static size_t long_rows(void)
+{
+    return 4000 + 64 * (size_t)pt_threads_available();
+}
+
+/* The loss of one long sequence, whose last tokens count, in slices that are too short for it; whether there
+ * are panels after it. */
 static double run_long(const struct pt_engine_options *options, bool *panels)
 {
-    enum { LONG = 4000 };
-    static uint32_t words[LONG];
-    const struct pt_sequence sequence = {words, LONG, 1.0 / LONG};
-    double loss;
+    enum { COUNTED = 8 };
+    const size_t n = long_rows();
+    uint32_t *words = pt_new_array(n, sizeof *words, &err);
+    assert_non_null(words);
+    const struct pt_sequence sequence = {words, n, 1.0 / COUNTED};
+    struct pt_sequence_loss loss;
     struct bench bench;
-    for (uint32_t i = 0; i < LONG; i++)
-        words[i] = (5 + i) | PT_COUNTED;
-    open_bench(&bench, "f32", true, options);
+    for (size_t i = 0; i < n; i++)
+        words[i] = (uint32_t)(5 + i % 4000) | (i + COUNTED < n ? 0 : PT_COUNTED);
+    open_bench(&bench, packing, true, options);
     assert_int_equal(pt_engine_plan(bench.engine).panels > 0, options->pack);
-    assert_int_equal(pt_engine_update(bench.engine, &sequence, 1, &loss, NULL, &err), 0);
+    assert_int_equal(pt_engine_evaluate(bench.engine, &sequence, 1, &loss, &err), 0);
+    assert_int_equal(loss.targets, COUNTED);
     *panels = pt_engine_plan(bench.engine).panels > 0;
     close_bench(&bench);
-    return loss;
+    free(words);
+    return loss.loss;
 }
 
 /* Sequences that are longer than a slice need the room: it is given back for them. */
@@ -99,7 +112,7 @@ static void give_way_to_longer_sequences(void **state)
 {
     (void)state;
     struct bench bench;
-    open_bench(&bench, "f32", true, &(struct pt_engine_options){.slice_rows = 4000});
+    open_bench(&bench, packing, true, &(struct pt_engine_options){.slice_rows = long_rows()});
     const struct pt_memory_plan whole = pt_engine_plan(bench.engine);
     close_bench(&bench);
     bool panels;
