@@ -101,9 +101,14 @@ static void pack_left_turned(const struct pt_attention_room *room, size_t n, siz
 static void multiply(const struct pt_attention_room *room, size_t n_steps, const float *left,
                      const float *right, float *c, size_t ldc, bool add)
 {
-    const struct pt_tile_operand
-        a = {(const char *)left, LEFT_ROW * sizeof *left, PT_TILE_WORDS * sizeof *left, 0, 1, false},
-        b = {(const char *)right, LINES * sizeof *right, STEP_WORDS * sizeof *right, 0, 1, false};
+    const struct pt_tile_operand a = {.data = (const char *)left,
+                                      .row = LEFT_ROW * sizeof *left,
+                                      .step = PT_TILE_WORDS * sizeof *left,
+                                      .n_terms = 1},
+                                 b = {.data = (const char *)right,
+                                      .row = LINES * sizeof *right,
+                                      .step = STEP_WORDS * sizeof *right,
+                                      .n_terms = 1};
     room->math->tiles->multiply(n_steps, 1, &a, &b, c, ldc, add);
 }
 

@@ -46,12 +46,11 @@ static struct pt_tile_operand packed_weight(const struct pass *pass, size_t pane
 {
     const struct pt_tile_job *job = pass->job;
     return (struct pt_tile_operand){
-        (const char *)(pass->packed + panel * pt_tile_panel(job) + step * PT_TILE_STEP_WORDS),
-        PT_TILE_LINES * sizeof(float),
-        PT_TILE_STEP_WORDS * sizeof(float),
-        pt_tile_term(job) * sizeof(float),
-        job->weight_terms,
-        false};
+        .data = (const char *)(pass->packed + panel * pt_tile_panel(job) + step * PT_TILE_STEP_WORDS),
+        .row = PT_TILE_LINES * sizeof(float),
+        .step = PT_TILE_STEP_WORDS * sizeof(float),
+        .term = pt_tile_term(job) * sizeof(float),
+        .n_terms = job->weight_terms};
 }
 
 /* The same where it lies; what reaches past the end of the matrix is copied. */
@@ -61,27 +60,33 @@ static struct pt_tile_operand weight_in_place(const struct pass *pass, size_t pa
     const size_t first = first_line(pass, panel),
                  n_lines = pt_tile_least(job->product->n - first, PT_TILE_LINES),
                  row = job->depth * job->bytes;
-    const char *from = pt_tile_weight(job, job->start, first);
+    struct pt_tile_operand weight = {.data = pt_tile_weight(job, job->start, first),
+                                     .row = job->product->ldb * job->bytes,
+                                     .step = PT_TILE_STEP * job->bytes,
+                                     .n_terms = 1,
+                                     .streamed = true};
     if (n_lines == PT_TILE_LINES)
-        return (struct pt_tile_operand){from, job->product->ldb * job->bytes, PT_TILE_STEP * job->bytes, 0, 1,
-                                        true};
+        return weight;
     char *copy = (char *)pass->scratch;
     memset(copy, 0, PT_TILE_LINES * row);
     for (size_t i = 0; i < n_lines; i++)
-        memcpy(copy + i * row, from + i * job->product->ldb * job->bytes, row);
-    return (struct pt_tile_operand){copy, row, PT_TILE_STEP * job->bytes, 0, 1, true};
+        memcpy(copy + i * row, weight.data + i * weight.row, row);
+    weight.data = copy;
+    weight.row = row;
+    return weight;
 }
 
 static struct pt_tile_operand activations(const struct pt_tile_job *job, size_t block, size_t step)
 {
     const size_t row = job->in_place ? PT_TILE_LINES : PT_TILE_WORDS;
     return (struct pt_tile_operand){
-        (const char *)(pt_tile_activations(job, block) + step * PT_TILE_STEP_WORDS),
-        row * sizeof(float),
-        PT_TILE_STEP_WORDS * sizeof(float),
-        pt_tile_term(job) * sizeof(float),
-        job->n_terms,
-        !job->in_place};
+        .data = (const char *)(pt_tile_activations(job, block) + step * PT_TILE_STEP_WORDS),
+        .row = row * sizeof(float),
+        .step = PT_TILE_STEP_WORDS * sizeof(float),
+        .term = pt_tile_term(job) * sizeof(float),
+        .n_terms = job->n_terms,
+        .streamed = !job->in_place,
+        .half = job->in_place && job->n_rows - block * PT_TILE_LINES <= PT_TILE_LINES / 2};
 }
 
 /* The rows of a pass times a panel's piece. */

@@ -22,7 +22,8 @@ struct pt_tile_operand {
     const char *data;
     size_t row, step, term; /* from row to row, from step to step, from term to term */
     int n_terms;
-    bool streamed; /* not worth keeping in the first-level cache */
+    bool streamed; /* on the left only: not worth keeping in the first-level cache */
+    bool half;     /* on the right only: its second tile is zero, and so is what that adds to c */
 };
 
 struct pt_tiles {

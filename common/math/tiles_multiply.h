@@ -10,30 +10,33 @@
 
 enum { HALF = PT_TILE_LINES / 2 };
 
-#define LOAD_BLOCK(first, second, operand, from, distance)            \
-    do {                                                              \
-        if ((operand)->streamed) {                                    \
-            TILE_STREAM(first, from, (operand)->row);                 \
-            TILE_STREAM(second, (from) + (distance), (operand)->row); \
-        } else {                                                      \
-            TILE_LOAD(first, from, (operand)->row);                   \
-            TILE_LOAD(second, (from) + (distance), (operand)->row);   \
-        }                                                             \
+/* A tile of the left block. */
+#define LOAD_LEFT(tile, operand, from)               \
+    do {                                             \
+        if ((operand)->streamed)                     \
+            TILE_STREAM(tile, from, (operand)->row); \
+        else                                         \
+            TILE_LOAD(tile, from, (operand)->row);   \
     } while (0)
 
-static void multiply_step(size_t step, int n_terms, const struct pt_tile_operand *left,
-                          const struct pt_tile_operand *right)
+static inline void multiply_step(bool half, size_t step, int n_terms, const struct pt_tile_operand *left,
+                                 const struct pt_tile_operand *right)
 {
     for (int u = 0; u < left->n_terms; u++) {
         const char *rows = left->data + step * left->step + (size_t)u * left->term;
-        LOAD_BLOCK(4, 5, left, rows, HALF * left->row);
+        LOAD_LEFT(4, left, rows);
+        LOAD_LEFT(5, left, rows + HALF * left->row);
         for (int t = 0; t < right->n_terms && u + t < n_terms; t++) {
             const char *columns = right->data + step * right->step + (size_t)t * right->term;
-            LOAD_BLOCK(6, 7, right, columns, HALF * sizeof(float));
+            TILE_LOAD(6, columns, right->row);
+            if (!half)
+                TILE_LOAD(7, columns + HALF * sizeof(float), right->row);
             TILE_DOT(0, 4, 6);
-            TILE_DOT(1, 4, 7);
+            if (!half)
+                TILE_DOT(1, 4, 7);
             TILE_DOT(2, 5, 6);
-            TILE_DOT(3, 5, 7);
+            if (!half)
+                TILE_DOT(3, 5, 7);
         }
     }
 }
@@ -54,8 +57,12 @@ static void multiply(size_t n_steps, int n_terms, const struct pt_tile_operand *
         TILE_ZERO(2);
         TILE_ZERO(3);
     }
-    for (size_t step = 0; step < n_steps; step++)
-        multiply_step(step, n_terms, left, right);
+    if (right->half)
+        for (size_t step = 0; step < n_steps; step++)
+            multiply_step(true, step, n_terms, left, right);
+    else
+        for (size_t step = 0; step < n_steps; step++)
+            multiply_step(false, step, n_terms, left, right);
     TILE_STORE(0, c, row);
     TILE_STORE(1, c + HALF, row);
     TILE_STORE(2, lower, row);

@@ -23,11 +23,18 @@ static uint32_t word(float first, float second)
     return low >> 16 | (high & 0xffff0000u);
 }
 
-static void run(const struct pt_tiles *tiles, size_t n_steps, struct blocks *b, bool add)
+static void run(const struct pt_tiles *tiles, size_t n_steps, struct blocks *b, bool half, bool add)
 {
-    const struct pt_tile_operand
-        left = {(const char *)b->left, sizeof b->left[0], PT_TILE_WORDS * 4, 0, 1, false},
-        right = {(const char *)b->right, sizeof b->right[0], PT_TILE_WORDS * sizeof b->right[0], 0, 1, true};
+    const struct pt_tile_operand left = {.data = (const char *)b->left,
+                                         .row = sizeof b->left[0],
+                                         .step = PT_TILE_WORDS * 4,
+                                         .n_terms = 1,
+                                         .streamed = true},
+                                 right = {.data = (const char *)b->right,
+                                          .row = sizeof b->right[0],
+                                          .step = PT_TILE_WORDS * sizeof b->right[0],
+                                          .n_terms = 1,
+                                          .half = half};
     tiles->start();
     tiles->multiply(n_steps, 1, &left, &right, b->c, LINES, add);
     tiles->stop();
@@ -42,7 +49,7 @@ static float sum_of(size_t n_words, const uint32_t *words, float before)
         b.right[i][30] = words[i];
     }
     b.c[20 * LINES + 30] = before;
-    run(&pt_tiles_emulated, 1, &b, true);
+    run(&pt_tiles_emulated, 1, &b, false, true);
     return b.c[20 * LINES + 30];
 }
 
@@ -107,11 +114,28 @@ static void multiplies_blocks(void **state)
     (void)state;
     static struct blocks b;
     fill(&b, 1);
-    run(&pt_tiles_emulated, 2, &b, false);
+    run(&pt_tiles_emulated, 2, &b, false, false);
     for (size_t i = 0; i < LINES; i++)
         for (size_t j = 0; j < LINES; j++)
             assert_near((double)b.c[i * LINES + j], (double)plain_element(&b, i, j), 1e-5, "element",
                         i * LINES + j);
+}
+
+static void adds_nothing_of_a_second_tile(void **state)
+{
+    (void)state;
+    static struct blocks b, whole;
+    fill(&b, 1);
+    const struct blocks before = b;
+    whole = b;
+    run(&pt_tiles_emulated, 2, &b, true, true);
+    run(&pt_tiles_emulated, 2, &whole, false, true);
+    for (size_t i = 0; i < LINES; i++) {
+        const size_t row = i * LINES, first = LINES / 2 * sizeof b.c[0];
+        assert_memory_equal(b.c + row, whole.c + row, first);
+        assert_memory_equal(b.c + row + LINES / 2, before.c + row + LINES / 2, first);
+        assert_memory_not_equal(b.c + row + LINES / 2, whole.c + row + LINES / 2, first);
+    }
 }
 
 static void equals_the_cpu(void **state)
@@ -126,9 +150,11 @@ static void equals_the_cpu(void **state)
     for (size_t s = 0; s < N_OF(scales); s++) {
         fill(&ours, scales[s]);
         theirs = ours;
-        run(&pt_tiles_emulated, 2, &ours, true);
-        run(&pt_tiles_amx, 2, &theirs, true);
-        assert_memory_equal(ours.c, theirs.c, sizeof ours.c);
+        for (int half = 0; half < 2; half++) {
+            run(&pt_tiles_emulated, 2, &ours, half, true);
+            run(&pt_tiles_amx, 2, &theirs, half, true);
+            assert_memory_equal(ours.c, theirs.c, sizeof ours.c);
+        }
     }
 }
 
@@ -138,6 +164,7 @@ int main(void)
         cmocka_unit_test(adds_in_the_order_of_the_instruction),
         cmocka_unit_test(takes_subnormal_numbers_for_zero),
         cmocka_unit_test(multiplies_blocks),
+        cmocka_unit_test(adds_nothing_of_a_second_tile),
         cmocka_unit_test(equals_the_cpu),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
