@@ -38,6 +38,7 @@ struct pt_dots {
     enum pt_dtype dtype;
     size_t k;
     size_t ahead; /* bytes behind the part of w that is read lies what to fetch into the second-level cache */
+    unsigned fetched;  /* behind row j of w where bit j is set; for `dots` only */
     const float *bias; /* [n] that each row of y starts as, or NULL; for `dots` only, and not with `add` */
     float *y;
     size_t ldy;

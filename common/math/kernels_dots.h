@@ -32,8 +32,8 @@ PT_INLINE vfloat words_of(bool pairs, const char *from, enum pt_dtype dtype, siz
 
 /* One vector of each row, from element p on. */
 PT_INLINE void dots_step(size_t rows, size_t columns, bool pairs, enum pt_dtype dtype,
-                         const struct pt_dots *d, size_t p, size_t part,
-                         vfloat sums[PT_DOT_ROWS][PT_DOT_COLUMNS])
+                         const struct pt_dots *d, const char *const fetch[PT_DOT_COLUMNS], size_t p,
+                         size_t part, vfloat sums[PT_DOT_ROWS][PT_DOT_COLUMNS])
 {
     const char *w = (const char *)d->w + p * element_bytes(dtype);
     const float *x = d->x + (pairs ? p / 2 : p);
@@ -41,7 +41,7 @@ PT_INLINE void dots_step(size_t rows, size_t columns, bool pairs, enum pt_dtype 
 #pragma GCC unroll 4
     for (size_t j = 0; j < columns; j++) {
         right[j] = words_of(pairs, w + j * d->w_row, dtype, part);
-        __builtin_prefetch(w + j * d->w_row + d->ahead, 0, 2);
+        __builtin_prefetch(fetch[j] + p * element_bytes(dtype), 0, 2);
     }
 #pragma GCC unroll 6
     for (size_t i = 0; i < rows; i++) {
@@ -61,10 +61,15 @@ PT_INLINE void dots_block(size_t rows, size_t columns, bool pairs, enum pt_dtype
 #pragma GCC unroll 6
     for (size_t i = 0; i < rows; i++)
         __builtin_prefetch(d->y + i * d->ldy, 1, 3);
+    /* Where nothing is to be fetched stands what is at hand: it costs less than a branch. */
+    const char *fetch[PT_DOT_COLUMNS];
+#pragma GCC unroll 4
+    for (size_t j = 0; j < columns; j++)
+        fetch[j] = (const char *)d->w + j * d->w_row + (d->fetched >> j & 1 ? d->ahead : 0);
     for (size_t p = 0; p < whole; p += step)
-        dots_step(rows, columns, pairs, dtype, d, p, step, sums);
+        dots_step(rows, columns, pairs, dtype, d, fetch, p, step, sums);
     if (whole < d->k)
-        dots_step(rows, columns, pairs, dtype, d, whole, d->k - whole, sums);
+        dots_step(rows, columns, pairs, dtype, d, fetch, whole, d->k - whole, sums);
 #pragma GCC unroll 6
     for (size_t i = 0; i < rows; i++) {
         vfloat4 all = v_sums(sums[i][0], sums[i][1], sums[i][2], sums[i][3]);
@@ -86,6 +91,7 @@ PT_INLINE void dots_rows(size_t rows, size_t n, bool pairs, enum pt_dtype dtype,
         else
             dots_block(rows, 1, pairs, dtype, &d);
         d.w = (const char *)d.w + part * d.w_row;
+        d.fetched >>= part;
         d.y += part;
         d.bias = d.bias ? d.bias + part : NULL;
         n -= part;

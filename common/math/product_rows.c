@@ -29,6 +29,13 @@ static size_t least(size_t a, size_t b)
     return a < b ? a : b;
 }
 
+/* Of the rows of W that all groups meet at a time, those behind which this group fetches: a few in every
+ * step, because fetching and reading wait for the same few buffers. */
+static unsigned share(size_t group, size_t n_groups)
+{
+    return (1U << PT_DOT_COLUMNS * (group + 1) / n_groups) - (1U << PT_DOT_COLUMNS * group / n_groups);
+}
+
 /* All rows of x over k elements of a piece from p on, in groups as even as can be. Each group of rows fetches
  * its share of what is `ahead` bytes behind. */
 static void run_depth(const struct job *job, size_t column, size_t n_columns, size_t p, size_t k,
@@ -41,14 +48,14 @@ static void run_depth(const struct job *job, size_t column, size_t n_columns, si
     for (size_t group = 0, row = 0, rows; group < n_groups; group++, row += rows) {
         rows = (job->n_rows - row) / (n_groups - group);
         for (size_t j = 0; j < n_columns; j += PT_DOT_COLUMNS) {
-            const bool fetches = j / PT_DOT_COLUMNS % n_groups == group;
             const struct pt_dots dots = {.x = job->math->shared + row * job->ldx + (job->pairs ? p / 2 : p),
                                          .ldx = job->ldx,
                                          .w = (const char *)product->b + (column + j) * row_bytes + p * bytes,
                                          .w_row = row_bytes,
                                          .dtype = product->dtype,
                                          .k = k,
-                                         .ahead = fetches ? ahead : 0,
+                                         .ahead = ahead,
+                                         .fetched = share(group, n_groups),
                                          .bias = product->bias && !p ? product->bias + column + j : NULL,
                                          .y = product->c + (job->first_row + row) * product->ldc + column + j,
                                          .ldy = product->ldc,
