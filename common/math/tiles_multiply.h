@@ -19,6 +19,7 @@ enum { HALF = PT_TILE_LINES / 2 };
             TILE_LOAD(tile, from, (operand)->row);   \
     } while (0)
 
+/* `half` is that of the right-hand operand, a constant at each call, so that no step has to ask for it. */
 static inline void multiply_step(bool half, size_t step, int n_terms, const struct pt_tile_operand *left,
                                  const struct pt_tile_operand *right)
 {
