@@ -68,7 +68,7 @@ static const struct pt_config_field common_fields[] = {
     PT_CONFIG_OTHER("output_past", PT_CONFIG_HARMLESS),
     PT_CONFIG_OTHER("output_scores", PT_CONFIG_HARMLESS),
     PT_CONFIG_OTHER("prefix", PT_CONFIG_HARMLESS),
-    PT_CONFIG_OTHER("pretraining_tp", PT_CONFIG_HARMLESS), /* PEFT sets it to 1 */
+    PT_CONFIG_OTHER("pretraining_tp", PT_CONFIG_HARMLESS), /* the same products in slices */
     PT_CONFIG_OTHER("problem_type", PT_CONFIG_HARMLESS),
     PT_CONFIG_OTHER("remove_invalid_values", PT_CONFIG_HARMLESS),
     PT_CONFIG_OTHER("repetition_penalty", PT_CONFIG_HARMLESS),

@@ -37,9 +37,10 @@ static int read_size(struct pt_config *config, const struct pt_config_field *fie
     bool found;
     if (pt_json_get_u64(object, field->key, name, &value, &found, err) || !found)
         return (int)err->status;
-    if (value < 1 || value > LARGEST_SIZE)
-        return pt_fail(err, PT_BAD_INPUT, "%s: \"%s\" is %" PRIu64 ", expected 1 to %d", name, field->key,
-                       value, LARGEST_SIZE);
+    const uint64_t least = field->kind != PT_CONFIG_COUNT;
+    if (value < least || value > LARGEST_SIZE)
+        return pt_fail(err, PT_BAD_INPUT, "%s: \"%s\" is %" PRIu64 ", expected %" PRIu64 " to %d", name,
+                       field->key, value, least, LARGEST_SIZE);
     if (said_before(fields, field, object) && *target != value)
         return pt_fail(err, PT_BAD_INPUT,
                        "%s: \"%s\" is %" PRIu64 ", but the same size was %" PRIu64 " under another name",
@@ -57,6 +58,11 @@ static int read_number(struct pt_config *config, const struct pt_config_field *f
         return (int)err->status;
     if (!(value >= 0))
         return pt_fail(err, PT_BAD_INPUT, "%s: \"%s\" is %g", name, field->key, value);
+    if (field->kind == PT_CONFIG_NUMBER_OR_NONE && !(value > 0))
+        return pt_fail(err, PT_MISMATCH, "%s: \"%s\" is 0, only null turns it off", name, field->key);
+    if (field->kind == PT_CONFIG_NUMBER_AGAIN && value != *target)
+        return pt_fail(err, PT_MISMATCH, "%s: \"%s\" is %g, but %g is in force under another name", name,
+                       field->key, value, *target);
     *target = value;
     return PT_OK;
 }
@@ -139,18 +145,22 @@ static int read_field(struct pt_config *config, const struct pt_config_field *fi
             *(uint64_t *)target_of(config, field) = 0;
         return read_size(config, fields, field, object, name, err);
     case PT_CONFIG_SIZE:
+    case PT_CONFIG_COUNT:
         return read_size(config, fields, field, object, name, err);
     case PT_CONFIG_NUMBER_OR_NONE:
         if (none)
             *(double *)target_of(config, field) = 0;
         return read_number(config, field, object, name, err);
     case PT_CONFIG_NUMBER:
+    case PT_CONFIG_NUMBER_AGAIN:
         return read_number(config, field, object, name, err);
     case PT_CONFIG_DROPOUT:
         return read_dropout(config, field, object, name, err);
     case PT_CONFIG_ACTIVATION:
         return read_activation(config, field, object, name, err);
     case PT_CONFIG_SWITCH:
+        if (none)
+            *(bool *)target_of(config, field) = false;
         return pt_json_get_bool(object, field->key, name, target_of(config, field), &found, err);
     case PT_CONFIG_ONLY:
         return check_value(field, config->model_type, object, name, err);

@@ -12,14 +12,16 @@
 enum pt_config_field_kind {
     PT_CONFIG_SIZE,           /* a whole number from 1 on, into a uint64_t */
     PT_CONFIG_SIZE_OR_NONE,   /* the same; null is 0 */
+    PT_CONFIG_COUNT,          /* the same, from 0 on */
     PT_CONFIG_NUMBER,         /* not negative, into a double */
-    PT_CONFIG_NUMBER_OR_NONE, /* the same; null is 0 */
-    PT_CONFIG_SWITCH,         /* into a bool */
-    PT_CONFIG_DROPOUT,        /* a share; the largest of them is the configuration's dropout */
-    PT_CONFIG_ONLY,           /* only the values listed are supported */
-    PT_CONFIG_ACTIVATION,     /* the same, and it is the MLP's activation */
-    PT_CONFIG_READ,           /* the family's own function reads it */
-    PT_CONFIG_HARMLESS,       /* changes no number that is computed here */
+    PT_CONFIG_NUMBER_OR_NONE, /* above 0; null is 0 */
+    PT_CONFIG_NUMBER_AGAIN, /* another name that transformers does not read: must agree with what it reads */
+    PT_CONFIG_SWITCH,       /* into a bool; null is false */
+    PT_CONFIG_DROPOUT,      /* a share; the largest of them is the configuration's dropout */
+    PT_CONFIG_ONLY,         /* only the values listed are supported */
+    PT_CONFIG_ACTIVATION,   /* the same, and it is the MLP's activation */
+    PT_CONFIG_READ,         /* the family's own function reads it */
+    PT_CONFIG_HARMLESS,     /* changes no number that is computed here */
 };
 
 struct pt_config_field {

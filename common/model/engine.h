@@ -11,11 +11,13 @@
 
 struct pt_engine;
 
+enum { PT_MOST_SLICE_ROWS = 1 << 24 };
+
 struct pt_engine_options {
     uint64_t memory;   /* bytes it may allocate; 0: no bound */
     bool pack;         /* matrices are kept in the form of products as well, as many as fit into that */
-    size_t slice_rows; /* rows of examples in a slice of an update; 0: by the memory, at least 512 where it
-                          allows */
+    size_t slice_rows; /* rows of examples in a slice of an update, at most PT_MOST_SLICE_ROWS; 0: by the
+                          memory, at least 512 where it allows */
 };
 
 /* An example of an update or an evaluation: stream words (id, top bit set where it counts in the loss). */

@@ -68,6 +68,7 @@ struct pt_family {
     bool norm_adds_one;    /* norms multiply by 1 + weight */
     bool scales_embedding; /* by the root of the hidden size, rows in front excepted */
     bool plain_rope;       /* only rotary embeddings of type "default" are compared with reference numbers */
+    bool partial_rope;     /* its code turns partial_rotary_factor of each head; the others' all of it */
     bool gate_in_up;       /* PT_MLP_UP holds the gate's rows as well, first */
     bool transposed;       /* linears within layers are stored [inputs, outputs] */
     struct pt_config defaults; /* of what config.json may leave out, and what it cannot say */

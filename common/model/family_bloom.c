@@ -2,6 +2,7 @@
  * BLOOM (transformers, models/bloom/modeling_bloom.py and configuration_bloom.py): ALiBi, a norm behind the
  * embedding, fused q, k, v by head, an MLP four times as wide as the hidden size, a tied head.
  */
+#include "fmt/json.h"
 #include "model/family.h"
 
 #include <inttypes.h>
@@ -30,15 +31,24 @@ static const struct pt_config_field fields[] = {
     PT_CONFIG_OTHER("seq_length", PT_CONFIG_HARMLESS),
     PT_CONFIG_OTHER("skip_bias_add", PT_CONFIG_HARMLESS),
     PT_CONFIG_OTHER("skip_bias_add_qkv", PT_CONFIG_HARMLESS),
-    PT_CONFIG_OTHER("slow_but_exact", PT_CONFIG_HARMLESS),
+    PT_CONFIG_OTHER("slow_but_exact", PT_CONFIG_READ),
     PT_CONFIG_OTHER("type_vocab_size", PT_CONFIG_HARMLESS),
     {0},
 };
 
-/* transformers ignores n_inner. */
+/* transformers ignores n_inner, and where both of the other fields ask for slices it leaves two biases out.
+ */
 static int finish(struct pt_config *config, const json_t *object, const char *name, struct pt_error *err)
 {
-    (void)object;
+    bool slow = false, found;
+    uint64_t slices = 1;
+    if (pt_json_get_bool(object, "slow_but_exact", name, &slow, &found, err) ||
+        pt_json_get_u64(object, "pretraining_tp", name, &slices, &found, err))
+        return (int)err->status;
+    if (slow && slices > 1)
+        return pt_fail(err, PT_MISMATCH,
+                       "%s: \"slow_but_exact\" with a \"pretraining_tp\" of %" PRIu64 " is not supported",
+                       name, slices);
     const uint64_t factor = config->family->mlp_factor;
     if (config->intermediate_size != factor * config->hidden_size)
         return pt_fail(err, PT_MISMATCH,

@@ -41,7 +41,7 @@ static int read_switches(struct switches *switches, const json_t *object, const 
                          struct pt_error *err)
 {
     bool found;
-    *switches = (struct switches){.multi_query = true};
+    *switches = (struct switches){.multi_query = !json_is_null(json_object_get(object, "multi_query"))};
     if (pt_json_get_bool(object, "alibi", name, &switches->alibi, &found, err) ||
         pt_json_get_bool(object, "bias", name, &switches->bias, &found, err) ||
         pt_json_get_bool(object, "multi_query", name, &switches->multi_query, &found, err) ||

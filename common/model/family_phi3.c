@@ -32,6 +32,7 @@ const struct pt_family pt_family_phi3 = {
     .buffers = PT_LLAMA_BUFFERS,
     .norm = PT_RMS_NORM,
     .plain_rope = true,
+    .partial_rope = true,
     .gate_in_up = true,
     .defaults = {.activation = PT_SILU,
                  .norm_epsilon = 1e-5,

@@ -10,7 +10,7 @@ static const struct pt_config_field fields[] = {
     PT_CONFIG_ACTIVATIONS("hidden_act", "\"silu\""),
     PT_CONFIG_FIELD("sliding_window", PT_CONFIG_SIZE_OR_NONE, window),
     PT_CONFIG_FIELD("use_sliding_window", PT_CONFIG_SWITCH, uses_window),
-    PT_CONFIG_FIELD("max_window_layers", PT_CONFIG_SIZE, first_local),
+    PT_CONFIG_FIELD("max_window_layers", PT_CONFIG_COUNT, first_local),
     PT_CONFIG_OTHER("layer_types", PT_CONFIG_READ),
     {0},
 };
@@ -22,7 +22,8 @@ const struct pt_family pt_family_qwen3 = {
     .names = {PT_LLAMA_NAMES, PT_LLAMA_MLP_NORM, [PT_Q_NORM_WEIGHT] = "layers.%u.self_attn.q_norm.weight",
               [PT_K_NORM_WEIGHT] = "layers.%u.self_attn.k_norm.weight"},
     .norm = PT_RMS_NORM,
-    .defaults = {.head_dim = 128,
+    .defaults = {.n_kv_heads = 32,
+                 .head_dim = 128,
                  .activation = PT_SILU,
                  .norm_epsilon = 1e-6,
                  .positions = PT_ROTARY,

@@ -34,7 +34,7 @@
     PT_CONFIG_FIELD("hidden_size", PT_CONFIG_SIZE, hidden_size),                                             \
         PT_CONFIG_FIELD("num_hidden_layers", PT_CONFIG_SIZE, n_layers),                                      \
         PT_CONFIG_FIELD("num_attention_heads", PT_CONFIG_SIZE, n_heads),                                     \
-        PT_CONFIG_FIELD("num_key_value_heads", PT_CONFIG_SIZE, n_kv_heads),                                  \
+        PT_CONFIG_FIELD("num_key_value_heads", PT_CONFIG_SIZE_OR_NONE, n_kv_heads),                          \
         PT_CONFIG_FIELD("head_dim", PT_CONFIG_SIZE, head_dim),                                               \
         PT_CONFIG_FIELD("intermediate_size", PT_CONFIG_SIZE, intermediate_size),                             \
         PT_CONFIG_FIELD("max_position_embeddings", PT_CONFIG_SIZE, n_positions),                             \

@@ -20,18 +20,19 @@ static const struct {
 static const struct {
     const char *key;
     size_t offset;
+    bool zero_is_none;
 } numbers[] = {
-    {"rope_theta", offsetof(struct pt_rope, theta)},
-    {"partial_rotary_factor", offsetof(struct pt_rope, fraction)},
-    {"factor", offsetof(struct pt_rope, factor)},
-    {"original_max_position_embeddings", offsetof(struct pt_rope, original_positions)},
-    {"low_freq_factor", offsetof(struct pt_rope, low_factor)},
-    {"high_freq_factor", offsetof(struct pt_rope, high_factor)},
-    {"beta_fast", offsetof(struct pt_rope, beta_fast)},
-    {"beta_slow", offsetof(struct pt_rope, beta_slow)},
-    {"mscale", offsetof(struct pt_rope, mscale)},
-    {"mscale_all_dim", offsetof(struct pt_rope, mscale_all)},
-    {"attention_factor", offsetof(struct pt_rope, attention_factor)},
+    {"rope_theta", offsetof(struct pt_rope, theta), false},
+    {"partial_rotary_factor", offsetof(struct pt_rope, fraction), false},
+    {"factor", offsetof(struct pt_rope, factor), false},
+    {"original_max_position_embeddings", offsetof(struct pt_rope, original_positions), false},
+    {"low_freq_factor", offsetof(struct pt_rope, low_factor), false},
+    {"high_freq_factor", offsetof(struct pt_rope, high_factor), false},
+    {"beta_fast", offsetof(struct pt_rope, beta_fast), true},
+    {"beta_slow", offsetof(struct pt_rope, beta_slow), true},
+    {"mscale", offsetof(struct pt_rope, mscale), true},
+    {"mscale_all_dim", offsetof(struct pt_rope, mscale_all), true},
+    {"attention_factor", offsetof(struct pt_rope, attention_factor), false},
 };
 
 static int read_kind(struct pt_rope *rope, const json_t *object, const char *where, struct pt_error *err)
@@ -59,10 +60,11 @@ static int read_numbers(struct pt_rope *rope, const json_t *object, const char *
         bool found;
         if (pt_json_get_double(object, numbers[i].key, where, target, &found, err))
             return (int)err->status;
-        if (found && !(*target > 0 && isfinite(*target)))
-            return pt_fail(err, PT_BAD_INPUT, "%s: \"%s\" is %g", where, numbers[i].key, *target);
+        if (found && !(*target > 0 && isfinite(*target)) && !(numbers[i].zero_is_none && *target == 0))
+            return pt_fail(err, PT_MISMATCH, "%s: \"%s\" is %g, which is not supported", where,
+                           numbers[i].key, *target);
     }
-    bool truncate = true, found;
+    bool truncate = !json_is_null(json_object_get(object, "truncate")), found;
     if (pt_json_get_bool(object, "truncate", where, &truncate, &found, err))
         return (int)err->status;
     rope->no_truncation = !truncate;
@@ -102,7 +104,7 @@ int pt_rope_read(struct pt_rope *rope, const json_t *object, uint64_t positions,
     if (rope->kind != PT_ROPE_DEFAULT && !rope->factor)
         return pt_fail(err, PT_BAD_INPUT, "%s: \"factor\" is missing", where);
     if (rope->kind == PT_ROPE_LLAMA3 && !(rope->low_factor > 0 && rope->high_factor > rope->low_factor))
-        return pt_fail(err, PT_BAD_INPUT, "%s: \"low_freq_factor\" is not below \"high_freq_factor\"", where);
+        return pt_fail(err, PT_MISMATCH, "%s: \"low_freq_factor\" is not below \"high_freq_factor\"", where);
     if ((rope->kind == PT_ROPE_YARN || rope->kind == PT_ROPE_LLAMA3) && !rope->original_positions)
         return pt_fail(err, PT_BAD_INPUT, "%s: \"original_max_position_embeddings\" is missing", where);
     return PT_OK;

@@ -30,7 +30,7 @@ static void a_real_configuration_is_read_with_its_aliases(void **state)
     struct pt_error err;
     const char *text = HEAD SHAPE
         ", \"layer_norm_epsilon\": 1e-5, \"hidden_dropout\": 0.1, \"pretraining_tp\": 2, \"n_inner\": null,"
-        "\"slow_but_exact\": true, \"bos_token_id\": 1, \"eos_token_id\": [2, 5], \"torch_dtype\": "
+        "\"slow_but_exact\": false, \"bos_token_id\": 1, \"eos_token_id\": [2, 5], \"torch_dtype\": "
         "\"float16\"}";
     assert_int_equal(parse(&config, text, &err), PT_OK);
     assert_string_equal(config.model_type, "bloom");
@@ -98,6 +98,7 @@ static void what_is_wrong_is_refused_by_name(void **state)
         {HEAD SHAPE ", \"layer_norm_epsilon\": \"small\"}", PT_BAD_INPUT, "layer_norm_epsilon"},
         {HEAD SHAPE ", \"eos_token_id\": \"</s>\"}", PT_BAD_INPUT, "eos_token_id"},
         {HEAD SHAPE ", \"n_inner\": 1000}", PT_MISMATCH, "n_inner"},
+        {HEAD SHAPE ", \"slow_but_exact\": true, \"pretraining_tp\": 2}", PT_MISMATCH, "slow_but_exact"},
         {HEAD SHAPE ", \"hidden_act\": \"relu\"}", PT_MISMATCH, "hidden_act"},
         {HEAD SHAPE ", \"quantization_config\": {\"bits\": 4}}", PT_MISMATCH, "quantization_config"},
     };
