@@ -30,15 +30,17 @@ void pt_record_batch_free(struct pt_record_batch *batch)
 }
 
 /*
- * Moves what is wrong with a record to its entry; without the memory for it, that is what ends the batch. One
- * error serves all records of a batch, since zeroing it costs as much as reading a short line.
+ * Moves what is wrong with a record to its entry; without the memory for it, err says that. One error serves
+ * all records of a batch, since zeroing it costs as much as reading a short line.
  */
-static void keep_failure(struct pt_record_batch *batch, struct pt_batch_entry *entry, struct pt_error *err)
+static int keep_failure(struct pt_batch_entry *entry, struct pt_error *err)
 {
-    entry->failure = pt_new_array(1, sizeof *err, &batch->failure);
+    struct pt_error no_memory = {0};
+    entry->failure = pt_new_array(1, sizeof *err, &no_memory);
     if (entry->failure)
         *entry->failure = *err;
-    *err = (struct pt_error){0};
+    *err = no_memory;
+    return (int)err->status;
 }
 
 static int keep_record(struct pt_record_batch *batch, struct pt_batch_entry *entry,
@@ -71,10 +73,8 @@ static bool add_record(struct pt_record_batch *batch, struct pt_record_files *fi
         return false;
     struct pt_batch_entry *entry = &batch->entries[batch->n++];
     *entry = (struct pt_batch_entry){0};
-    if (err->status)
-        keep_failure(batch, entry, err);
-    else
-        (void)!keep_record(batch, entry, &record, &batch->failure);
+    if (err->status ? keep_failure(entry, err) : keep_record(batch, entry, &record, err))
+        batch->failure = *err;
     return !batch->failure.status;
 }
 
@@ -110,12 +110,8 @@ void pt_record_batch_make(struct pt_record_batch *batch, struct pt_example_maker
         entry->words_at = batch->words.n;
         if (!pt_example_make(maker, &entry->record, &batch->words, &about_record, &err)) {
             entry->n_words = batch->words.n - entry->words_at;
-        } else if (about_record) {
-            keep_failure(batch, entry, &err);
-        } else {
-            batch->failure = err;
-        }
-        if (batch->failure.status) {
+        } else if (!about_record || keep_failure(entry, &err)) {
+            batch->failure = err; /* stands in front of one that ended the reading */
             drop_entries(batch, i);
             return;
         }
