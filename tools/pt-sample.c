@@ -21,44 +21,11 @@ enum {
     OPTION_SEED,
     OPTION_JSON,
     OPTION_INPUT_IDS,
-    OPTION_NUMBERS, /* the first of the numeric settings, in the order of `numbers` */
+    OPTION_NUMBERS, /* the first of the numeric settings, in the order of pt_generation_ranges */
 };
 
 /* Texts that run side by side. */
 enum { BATCH = 16, MAX_STOPS = 16 };
-
-/* Options that set a field of struct pt_generation_settings. */
-enum number {
-    TEMPERATURE,
-    TOP_K,
-    TOP_P,
-    MIN_P,
-    TYPICAL_P,
-    REPETITION_PENALTY,
-    NO_REPEAT_NGRAM_SIZE,
-    MAX_LENGTH,
-    MAX_NEW_TOKENS,
-    N_NUMBERS
-};
-
-static const struct {
-    const char *name;
-    size_t field;
-    bool real;
-    double low, high;
-} numbers[N_NUMBERS] = {
-#define FIELD(name) offsetof(struct pt_generation_settings, name)
-    [TEMPERATURE] = {"temperature", FIELD(temperature), true, 1e-6, 1e6},
-    [TOP_K] = {"top-k", FIELD(top_k), false, 0, 1e9},
-    [TOP_P] = {"top-p", FIELD(top_p), true, 0, 1},
-    [MIN_P] = {"min-p", FIELD(min_p), true, 0, 1},
-    [TYPICAL_P] = {"typical-p", FIELD(typical_p), true, 1e-6, 1},
-    [REPETITION_PENALTY] = {"repetition-penalty", FIELD(repetition_penalty), true, 1e-6, 1e6},
-    [NO_REPEAT_NGRAM_SIZE] = {"no-repeat-ngram-size", FIELD(no_repeat_ngram_size), false, 0, 1e9},
-    [MAX_LENGTH] = {"max-length", FIELD(max_length), false, 1, 1e9},
-    [MAX_NEW_TOKENS] = {"max-new-tokens", FIELD(max_new_tokens), false, 1, 1e9},
-#undef FIELD
-};
 
 struct settings {
     const char *model, *prompt;
@@ -68,9 +35,9 @@ struct settings {
     size_t n_stops;
     uint64_t seed, n_samples;
     char terminator;
-    bool given[N_NUMBERS];
-    double reals[N_NUMBERS];
-    uint64_t counts[N_NUMBERS];
+    bool given[PT_GENERATION_NUMBERS];
+    double reals[PT_GENERATION_NUMBERS];
+    uint64_t counts[PT_GENERATION_NUMBERS];
 };
 
 static const struct argp_option option_table[] = {
@@ -79,21 +46,21 @@ static const struct argp_option option_table[] = {
     {"chat", OPTION_CHAT, NULL, 0, "Put each text into the template that the prompt was tuned with", 0},
     {"template", OPTION_TEMPLATE, "NAME", 0, "Template for --chat in place of the prompt's", 0},
     {"greedy", OPTION_GREEDY, NULL, 0, "Always take the most probable token", 0},
-    {"temperature", OPTION_NUMBERS + TEMPERATURE, "T", 0, "Divide the scores by T", 0},
-    {"top-k", OPTION_NUMBERS + TOP_K, "K", 0, "Draw from the K best tokens; 0: from all (default 50)", 0},
-    {"top-p", OPTION_NUMBERS + TOP_P, "P", 0, "Draw from the best tokens that have probability P together",
+    {"temperature", OPTION_NUMBERS + PT_TEMPERATURE, "T", 0, "Divide the scores by T", 0},
+    {"top-k", OPTION_NUMBERS + PT_TOP_K, "K", 0, "Draw from the K best tokens; 0: from all (default 50)", 0},
+    {"top-p", OPTION_NUMBERS + PT_TOP_P, "P", 0, "Draw from the best tokens that have probability P together",
      0},
-    {"min-p", OPTION_NUMBERS + MIN_P, "P", 0,
+    {"min-p", OPTION_NUMBERS + PT_MIN_P, "P", 0,
      "Leave out tokens with less than P times the best one's probability", 0},
-    {"typical-p", OPTION_NUMBERS + TYPICAL_P, "P", 0,
+    {"typical-p", OPTION_NUMBERS + PT_TYPICAL_P, "P", 0,
      "Draw from the most typical tokens that have probability P together", 0},
-    {"repetition-penalty", OPTION_NUMBERS + REPETITION_PENALTY, "R", 0,
+    {"repetition-penalty", OPTION_NUMBERS + PT_REPETITION_PENALTY, "R", 0,
      "Divide (below 0: multiply) the scores of tokens in the text by R", 0},
-    {"no-repeat-ngram-size", OPTION_NUMBERS + NO_REPEAT_NGRAM_SIZE, "N", 0, "Never repeat N tokens in a row",
-     0},
-    {"max-length", OPTION_NUMBERS + MAX_LENGTH, "N", 0,
+    {"no-repeat-ngram-size", OPTION_NUMBERS + PT_NO_REPEAT_NGRAM_SIZE, "N", 0,
+     "Never repeat N tokens in a row", 0},
+    {"max-length", OPTION_NUMBERS + PT_MAX_LENGTH, "N", 0,
      "Tokens of text and continuation together (default 256)", 0},
-    {"max-new-tokens", OPTION_NUMBERS + MAX_NEW_TOKENS, "N", 0,
+    {"max-new-tokens", OPTION_NUMBERS + PT_MAX_NEW_TOKENS, "N", 0,
      "Tokens of the continuation, in place of --max-length", 0},
     {"stop", OPTION_STOP, "STRING", 0, "End a continuation before STRING (repeatable)", 0},
     {"seed", OPTION_SEED, "N", 0, "Seed of the draws (default 42)", 0},
@@ -106,12 +73,16 @@ static const struct argp_option option_table[] = {
 
 static int set_number(struct settings *settings, size_t i, const char *text, struct pt_error *err)
 {
+    const struct pt_generation_range *range = &pt_generation_ranges[i];
+    char option[64];
+    snprintf(option, sizeof option, "--%s", range->name);
+    for (char *c = option; (c = strchr(c, '_'));)
+        *c = '-';
     settings->given[i] = true;
-    if (numbers[i].real)
-        return pt_option_double(numbers[i].name, text, numbers[i].low, numbers[i].high, &settings->reals[i],
-                                err);
-    return pt_option_u64(numbers[i].name, text, (uint64_t)numbers[i].low, (uint64_t)numbers[i].high,
-                         &settings->counts[i], err);
+    if (range->real)
+        return pt_option_double(option, text, range->low, range->high, &settings->reals[i], err);
+    return pt_option_u64(option, text, (uint64_t)range->low, (uint64_t)range->high, &settings->counts[i],
+                         err);
 }
 
 static int add_stop(struct settings *settings, const char *text, struct pt_error *err)
@@ -149,9 +120,9 @@ static int set(void *context, int key, const char *argument, struct pt_error *er
     case OPTION_STOP:
         return add_stop(settings, argument, err);
     case OPTION_SEED:
-        return pt_option_u64("seed", argument, 0, UINT64_MAX, &settings->seed, err);
+        return pt_option_u64("--seed", argument, 0, UINT64_MAX, &settings->seed, err);
     case 'n':
-        return pt_option_u64("samples", argument, 1, 1024, &settings->n_samples, err);
+        return pt_option_u64("--samples", argument, 1, 1024, &settings->n_samples, err);
     case OPTION_JSON:
         settings->json = true;
         return PT_OK;
@@ -198,16 +169,16 @@ static int choose_generation(struct run *run, struct pt_error *err)
     pt_generation_defaults(&run->generation, pt_model_config(run->model.base));
     if (pt_generation_read(&run->generation, run->settings->model, err))
         return (int)err->status;
-    for (size_t i = 0; i < N_NUMBERS; i++) {
-        char *field = (char *)&run->generation + numbers[i].field;
+    for (size_t i = 0; i < PT_GENERATION_NUMBERS; i++) {
+        char *field = (char *)&run->generation + pt_generation_ranges[i].offset;
         if (!run->settings->given[i])
             continue;
-        if (numbers[i].real)
+        if (pt_generation_ranges[i].real)
             memcpy(field, &run->settings->reals[i], sizeof(double));
         else
             memcpy(field, &run->settings->counts[i], sizeof(uint64_t));
     }
-    if (run->settings->given[MAX_LENGTH] && !run->settings->given[MAX_NEW_TOKENS])
+    if (run->settings->given[PT_MAX_LENGTH] && !run->settings->given[PT_MAX_NEW_TOKENS])
         run->generation.max_new_tokens = 0;
     run->generation.greedy |= run->settings->greedy;
     return PT_OK;

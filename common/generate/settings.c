@@ -1,5 +1,5 @@
 /*
- * One table of the numeric fields that we follow, one of the fields that must be off. Fields that are in
+ * One table of the numbers that we follow, one of the fields that must be off. Fields that are in
  * neither (ids of special tokens, cache and output options, version stamps) do not change which token comes
  * next.
  */
@@ -8,9 +8,29 @@
 #include "base/memory.h"
 #include "fmt/json.h"
 
-#include <float.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+/* Scores are floats: what divides them is neither nothing nor infinite there. */
+#define LEAST_DIVISOR 1e-6
+#define MOST_DIVISOR 1e6
+#define MOST_COUNT 1e9
+
+const struct pt_generation_range pt_generation_ranges[PT_GENERATION_NUMBERS] = {
+#define FIELD(name) #name, offsetof(struct pt_generation_settings, name)
+    [PT_REPETITION_PENALTY] = {FIELD(repetition_penalty), true, LEAST_DIVISOR, MOST_DIVISOR},
+    [PT_NO_REPEAT_NGRAM_SIZE] = {FIELD(no_repeat_ngram_size), false, 0, MOST_COUNT},
+    [PT_MIN_LENGTH] = {FIELD(min_length), false, 0, MOST_COUNT},
+    [PT_MIN_NEW_TOKENS] = {FIELD(min_new_tokens), false, 0, MOST_COUNT},
+    [PT_TEMPERATURE] = {FIELD(temperature), true, LEAST_DIVISOR, MOST_DIVISOR},
+    [PT_TOP_K] = {FIELD(top_k), false, 0, MOST_COUNT},
+    [PT_TOP_P] = {FIELD(top_p), true, 0, 1},
+    [PT_MIN_P] = {FIELD(min_p), true, 0, 1},
+    [PT_TYPICAL_P] = {FIELD(typical_p), true, LEAST_DIVISOR, 1},
+    [PT_MAX_LENGTH] = {FIELD(max_length), false, 1, MOST_COUNT},
+    [PT_MAX_NEW_TOKENS] = {FIELD(max_new_tokens), false, 1, MOST_COUNT},
+#undef FIELD
+};
 
 void pt_generation_defaults(struct pt_generation_settings *settings, const struct pt_config *config)
 {
@@ -94,38 +114,18 @@ static int check_unsupported(const json_t *object, const char *name, struct pt_e
 static int read_numbers(struct pt_generation_settings *settings, const json_t *object, const char *name,
                         struct pt_error *err)
 {
-    const struct {
-        const char *key;
-        double *value;
-        double low, high;
-    } reals[] = {
-        {"repetition_penalty", &settings->repetition_penalty, DBL_MIN, DBL_MAX},
-        {"temperature", &settings->temperature, DBL_MIN, DBL_MAX},
-        {"top_p", &settings->top_p, 0, 1},
-        {"min_p", &settings->min_p, 0, 1},
-        {"typical_p", &settings->typical_p, DBL_MIN, 1},
-    };
-    const struct {
-        const char *key;
-        uint64_t *value;
-    } counts[] = {
-        {"no_repeat_ngram_size", &settings->no_repeat_ngram_size},
-        {"top_k", &settings->top_k},
-        {"min_length", &settings->min_length},
-        {"min_new_tokens", &settings->min_new_tokens},
-        {"max_length", &settings->max_length},
-        {"max_new_tokens", &settings->max_new_tokens},
-    };
-    bool found;
-    for (size_t i = 0; i < sizeof reals / sizeof *reals; i++) {
-        if (pt_json_get_double(object, reals[i].key, name, reals[i].value, &found, err))
+    for (size_t i = 0; i < PT_GENERATION_NUMBERS; i++) {
+        const struct pt_generation_range *range = &pt_generation_ranges[i];
+        void *field = (char *)settings + range->offset;
+        bool found;
+        if (range->real ? pt_json_get_double(object, range->name, name, field, &found, err)
+                        : pt_json_get_u64(object, range->name, name, field, &found, err))
             return (int)err->status;
-        if (found && !(*reals[i].value >= reals[i].low && *reals[i].value <= reals[i].high))
-            return pt_fail(err, PT_BAD_INPUT, "%s: '%s' is out of range", name, reals[i].key);
+        const double value = range->real ? *(double *)field : (double)*(uint64_t *)field;
+        if (found && !(value >= range->low && value <= range->high))
+            return pt_fail(err, PT_BAD_INPUT, "%s: '%s' is not from %g to %g", name, range->name, range->low,
+                           range->high);
     }
-    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
-        if (pt_json_get_u64(object, counts[i].key, name, counts[i].value, &found, err))
-            return (int)err->status;
     return PT_OK;
 }
 
@@ -168,19 +168,42 @@ static int read_object(struct pt_generation_settings *settings, const json_t *ob
     return PT_OK;
 }
 
+/*
+ * Old files have the fields in config.json, where transformers reads them if there is no other. There the two
+ * whose defaults differ from ours say nothing where they hold transformers' own.
+ */
+static void drop_old_defaults(json_t *object)
+{
+    if (json_is_false(json_object_get(object, "do_sample")))
+        json_object_del(object, "do_sample");
+    if (json_integer_value(json_object_get(object, "max_length")) == 20)
+        json_object_del(object, "max_length");
+}
+
+static int read_file(struct pt_generation_settings *settings, const char *path, bool own,
+                     struct pt_error *err)
+{
+    json_t *object = NULL;
+    if (access(path, F_OK) || pt_json_load(&object, path, err))
+        return (int)err->status;
+    if (own)
+        settings->n_eos_ids = 0;
+    else
+        drop_old_defaults(object);
+    (void)!read_object(settings, object, path, err);
+    json_decref(object);
+    return (int)err->status;
+}
+
 int pt_generation_read(struct pt_generation_settings *settings, const char *folder, struct pt_error *err)
 {
-    char *path = pt_new_format(err, "%s/generation_config.json", folder);
-    if (!path)
-        return (int)err->status;
-    json_t *object = NULL;
-    int status = PT_OK;
-    if (access(path, F_OK) == 0) {
-        status = pt_json_load(&object, path, err);
-        if (!status)
-            status = read_object(settings, object, path, err);
+    char *own = pt_new_format(err, "%s/generation_config.json", folder),
+         *model = pt_new_format(err, "%s/config.json", folder);
+    if (own && model) {
+        const bool has_own = !access(own, F_OK);
+        (void)!read_file(settings, has_own ? own : model, has_own, err);
     }
-    json_decref(object);
-    free(path);
-    return status;
+    free(own);
+    free(model);
+    return (int)err->status;
 }

@@ -33,11 +33,34 @@ struct pt_generation_settings {
     size_t n_eos_ids;
 };
 
+/* The numbers among them. Options are named like the fields of generation_config.json, with "-" for "_". */
+enum pt_generation_number {
+    PT_REPETITION_PENALTY,
+    PT_NO_REPEAT_NGRAM_SIZE,
+    PT_MIN_LENGTH,
+    PT_MIN_NEW_TOKENS,
+    PT_TEMPERATURE,
+    PT_TOP_K,
+    PT_TOP_P,
+    PT_MIN_P,
+    PT_TYPICAL_P,
+    PT_MAX_LENGTH,
+    PT_MAX_NEW_TOKENS,
+    PT_GENERATION_NUMBERS
+};
+extern const struct pt_generation_range {
+    const char *name;
+    size_t offset; /* of the field, a double or a uint64_t */
+    bool real;
+    double low, high;
+} pt_generation_ranges[PT_GENERATION_NUMBERS];
+
 /* The defaults for a model: its end-of-sequence id from config.json. */
 void pt_generation_defaults(struct pt_generation_settings *settings, const struct pt_config *config);
 /*
- * What FOLDER/generation_config.json says, where there is one, on top. A field that asks for what we do not
- * do (beam search, a list of bad words, ...) is PT_MISMATCH and named.
+ * What FOLDER/generation_config.json says on top, which then alone says what ends a text; where there is
+ * none, what config.json says of the same fields, as old files do. A field that asks for what we do not do
+ * (beam search, a list of bad words, ...) is PT_MISMATCH and named.
  */
 int pt_generation_read(struct pt_generation_settings *settings, const char *folder,
                        struct pt_error *err) PT_MUST_USE;

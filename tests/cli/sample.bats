@@ -78,7 +78,7 @@ model_with_generation_config() {
 @test "a malformed generation_config.json is refused" {
     model_with_generation_config '{"top_p": 2}'
     exits 3 pt-sample -m "$BATS_TEST_TMPDIR/model" --input-ids '5 6 7'
-    says "'top_p' is out of range"
+    says "'top_p' is not from 0 to 1"
 }
 
 @test "texts that cannot be continued are refused with their number" {
