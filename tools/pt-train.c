@@ -216,15 +216,22 @@ static int open_output(struct run *run, struct pt_error *err)
 }
 
 /* The arithmetic and the slices are those of the run that goes on, unless others are asked for. */
-static void follow_state(const struct pt_state *state, struct pt_tuned_model_options *options)
+static int follow_state(const struct pt_state *state, struct pt_tuned_model_options *options,
+                        struct pt_error *err)
 {
     const char *math = pt_state_identity(state, PT_RUN_MATH),
                *rows = pt_state_identity(state, PT_RUN_SLICE_ROWS);
     uint64_t slice_rows;
-    if (math && !strcmp(options->math, "auto"))
+    if (!math || !pt_math_is_setting(math))
+        return pt_fail(err, PT_BAD_INPUT, "%s: arithmetic '%s' of no known mode and path",
+                       pt_state_name(state), math ? math : "");
+    if (!rows || !pt_parse_u64(rows, 1, PT_MOST_SLICE_ROWS, &slice_rows))
+        return pt_fail(err, PT_BAD_INPUT, "%s: slices of '%s' rows, not of 1 to %d", pt_state_name(state),
+                       rows ? rows : "", PT_MOST_SLICE_ROWS);
+    if (!strcmp(options->math, "auto"))
         options->math = math;
-    if (rows && pt_parse_u64(rows, 1, SIZE_MAX, &slice_rows))
-        options->engine.slice_rows = slice_rows;
+    options->engine.slice_rows = slice_rows;
+    return PT_OK;
 }
 
 static int open_model(struct run *run, struct pt_error *err)
@@ -236,8 +243,8 @@ static int open_model(struct run *run, struct pt_error *err)
         .engine = {.memory = run->common->memory, .pack = run->settings->pack},
         .ignore_fingerprint = run->common->ignore_fingerprint,
     };
-    if (run->state && !options.ignore_fingerprint)
-        follow_state(run->state, &options);
+    if (run->state && !options.ignore_fingerprint && follow_state(run->state, &options, err))
+        return (int)err->status;
     return pt_tuned_model_open(&run->model, &options, err);
 }
 

@@ -85,6 +85,13 @@ static int parse(struct request *request, const char *setting, struct pt_error *
     return PT_OK;
 }
 
+bool pt_math_is_setting(const char *setting)
+{
+    struct request request;
+    struct pt_error err = {0};
+    return !parse(&request, setting, &err);
+}
+
 static bool usable(const struct path *path)
 {
     return (!path->kernels || pt_kernels_usable(path->kernels)) &&

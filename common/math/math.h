@@ -9,6 +9,8 @@
 #include "base/error.h"
 #include "fmt/dtype.h"
 
+#include <stdbool.h>
+
 struct pt_math;
 
 /*
@@ -21,6 +23,8 @@ struct pt_math;
 int pt_math_open(struct pt_math **math, const char *setting, enum pt_dtype weights,
                  struct pt_error *err) PT_MUST_USE;
 void pt_math_close(struct pt_math *math);
+/* Whether it is well-formed; this machine may lack it all the same. */
+bool pt_math_is_setting(const char *setting);
 
 /* Bytes of the room in which the products work. */
 size_t pt_math_bytes(const struct pt_math *math);
