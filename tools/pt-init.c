@@ -27,12 +27,12 @@ struct settings {
 };
 
 static const struct argp_option option_table[] = {
-    {"model", 'm', "MODEL", 0, "Folder of the model (required)", 0},
+    {"model", 'm', "MODEL", PT_OPTION_PATH, "Folder of the model (required)", 0},
     {"text", OPTION_TEXT, "STRING", 0, "Start from the embeddings of a text's tokens", 0},
     {"vocab", OPTION_VOCAB, NULL, 0, "Start from embeddings drawn from the vocabulary (default)", 0},
     {"random", OPTION_RANDOM, NULL, 0, "Start from normally distributed values", 0},
     {"std", OPTION_STD, "S", 0, "Standard deviation of --random (default 1)", 0},
-    {"from", OPTION_FROM, "FILE", 0, "Start from a prompt or a PEFT adapter", 0},
+    {"from", OPTION_FROM, "FILE", PT_OPTION_PATH, "Start from a prompt or a PEFT adapter", 0},
     {"virtual-tokens", 'n', "N", 0, "Virtual tokens (default: as many as the text has, else 20)", 0},
     {"seed", OPTION_SEED, "N", 0, "Seed of the draws (default 42)", 0},
     {"method", OPTION_METHOD, "NAME", 0, "What is to be tuned (default prompt)", 0},
@@ -64,14 +64,14 @@ static int set(void *context, int key, const char *argument, struct pt_error *er
         return choose(settings, "--random", PT_INIT_RANDOM, err);
     case OPTION_STD:
         settings->std_given = true;
-        return pt_option_double("std", argument, 0, 1e6, &settings->init.std, err);
+        return pt_option_double("--std", argument, 0, 1e6, &settings->init.std, err);
     case OPTION_FROM:
         settings->from = argument;
         return choose(settings, "--from", PT_INIT_VOCAB, err);
     case 'n':
-        return pt_option_u64("virtual-tokens", argument, 1, most_virtual, &settings->init.n_virtual, err);
+        return pt_option_u64("--virtual-tokens", argument, 1, most_virtual, &settings->init.n_virtual, err);
     case OPTION_SEED:
-        return pt_option_u64("seed", argument, 0, UINT32_MAX, &settings->init.seed, err);
+        return pt_option_u64("--seed", argument, 0, UINT32_MAX, &settings->init.seed, err);
     case OPTION_METHOD:
         settings->method = argument;
         return PT_OK;
@@ -94,8 +94,7 @@ static int make(const struct settings *settings, const struct pt_common *common,
 static int write(struct pt_tuned *tuned, const struct pt_common *common, struct pt_sink *sink,
                  struct pt_error *err)
 {
-    if (!pt_tuned_add_command(tuned, "pt-init", common->argc, common->argv, err) &&
-        !pt_tuned_write(tuned, sink, err))
+    if (!pt_tuned_add_command(tuned, "pt-init", common->history, err) && !pt_tuned_write(tuned, sink, err))
         return pt_sink_commit(sink, err);
     pt_sink_discard(sink);
     return (int)err->status;

@@ -28,7 +28,7 @@ static const struct argp_option option_table[] = {
     {"weight", OPTION_WEIGHT, "W[,W...]", 0, "Weight of each input in a sum (repeatable; default: the mean)",
      0},
     {"concat", OPTION_CONCAT, NULL, 0, "Join the virtual tokens of all inputs in their order", 0},
-    {"model", 'm', "MODEL", 0, "Folder of the model that the inputs must fit", 0},
+    {"model", 'm', "MODEL", PT_OPTION_PATH, "Folder of the model that the inputs must fit", 0},
     {"base-name", OPTION_BASE_NAME, "NAME", 0, "What adapter_config.json calls the base model", 0},
     {0},
 };
@@ -51,7 +51,7 @@ static int add_weights(struct settings *settings, const char *list, struct pt_er
         const char *word = strsep(&rest, ",");
         if (!pt_reserve(&settings->weights, &settings->capacity, settings->n_weights + 1,
                         sizeof *settings->weights, err) &&
-            !pt_option_double("weight", word, -1e300, 1e300, &settings->weights[settings->n_weights], err))
+            !pt_option_double("--weight", word, -1e300, 1e300, &settings->weights[settings->n_weights], err))
             settings->n_weights++;
     }
     free(copy);
@@ -116,7 +116,7 @@ static int write(const struct settings *settings, const struct pt_common *common
     struct pt_sink *sink;
     if (settings->to_peft)
         return pt_peft_write(tuned, common->output, settings->base_name, err);
-    if (pt_tuned_add_command(tuned, "pt-merge", common->argc, common->argv, err) ||
+    if (pt_tuned_add_command(tuned, "pt-merge", common->history, err) ||
         pt_open_binary_output(&sink, common, err))
         return (int)err->status;
     return write_tensor(tuned, sink, err);

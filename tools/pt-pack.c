@@ -2,6 +2,7 @@
  * pt-pack: examples to updates.
  */
 #include "cli/tool.h"
+#include "fmt/history.h"
 #include "fmt/json.h"
 #include "tune/pack.h"
 
@@ -39,8 +40,8 @@ static const struct argp_option option_table[] = {
     {"seed", OPTION_SEED, "N", 0, "Seed of the order (default: 42)", 0},
     {"no-shuffle", OPTION_NO_SHUFFLE, NULL, 0, "Keep the order of the input in every epoch", 0},
     {"drop-untargeted", OPTION_DROP_UNTARGETED, NULL, 0, "Leave out examples without a counted token", 0},
-    {"stats", OPTION_STATS, NULL, 0, "Print what was packed as JSON on standard error", 0},
-    {"memory", OPTION_MEMORY, "SIZE", 0,
+    {"stats", OPTION_STATS, NULL, PT_OPTION_WATCHING, "Print what was packed as JSON on standard error", 0},
+    {"memory", OPTION_MEMORY, "SIZE", PT_OPTION_WATCHING,
      "Keep at most SIZE of tokens in memory, more in a temporary file (default: 512M)", 0},
     {0},
 };
@@ -139,7 +140,7 @@ static int pack_all(struct pt_pack *pack, const struct settings *settings, const
                     struct pt_sink *sink, struct pt_stream_head **head, struct pt_error *err)
 {
     if (read_all(pack, common, err) || pt_pack_finish(pack, head, err) ||
-        pt_stream_head_add_history(*head, "pt-pack", common->argc, common->argv, err))
+        pt_history_add(&(*head)->history, "pt-pack", common->history, err))
         return (int)err->status;
     struct pt_pack_counts counts = pt_pack_counts(pack);
     tell(&counts, *head, settings->pack.max_length);

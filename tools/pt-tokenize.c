@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "base/threads.h"
 #include "cli/tool.h"
+#include "fmt/history.h"
 #include "text/example_stream.h"
 #include "text/stream_text.h"
 
@@ -31,11 +32,11 @@ struct settings {
 };
 
 static const struct argp_option option_table[] = {
-    {"model", 'm', "MODEL", 0, "Folder of the model, or its tokenizer file (required)", 0},
+    {"model", 'm', "MODEL", PT_OPTION_PATH, "Folder of the model, or its tokenizer file (required)", 0},
     {"field", OPTION_FIELD, "FIELD=KEY", 0, "Take a field from another key of the records; may be repeated",
      0},
     {"template", OPTION_TEMPLATE, "NAME", 0, "Use a built-in template: alpaca-zh, prompt-completion", 0},
-    {"template-file", OPTION_TEMPLATE_FILE, "FILE", 0, "Use the template in a file", 0},
+    {"template-file", OPTION_TEMPLATE_FILE, "FILE", PT_OPTION_PATH, "Use the template in a file", 0},
     {"text", OPTION_TEXT, NULL, 0, "Read plain text, a line an example", 0},
     {"text-file", OPTION_TEXT_FILE, NULL, 0, "Read plain text, a file an example", 0},
     {"eos", OPTION_EOS, "STRING", 0, "End-of-sequence token (default: the model's)", 0},
@@ -129,7 +130,7 @@ static int write_examples(const struct settings *settings, const struct pt_commo
         .skip_bad = settings->skip_bad,
         .n_threads = (size_t)pt_threads(),
     };
-    if (!pt_history_add(&stream.history, "pt-tokenize", common->argc, common->argv, err) &&
+    if (!pt_history_add(&stream.history, "pt-tokenize", common->history, err) &&
         !pt_record_files_open(&files, common->arguments, common->n_arguments, settings->form, err))
         (void)!pt_example_stream_write(files, &stream, sink, err);
     pt_record_files_close(files);

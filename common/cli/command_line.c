@@ -6,6 +6,7 @@
 #include "cli/command_line.h"
 
 #include "base/memory.h"
+#include "fmt/history.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -27,18 +28,19 @@ struct shared_option {
 };
 
 static const struct shared_option SHARED_OPTIONS[] = {
-    {{"output", 'o', "FILE", 0, "Write to FILE instead of standard output (-)", 0}, 0},
-    {{"threads", 'j', "N", 0, "Use N threads (default: all cores the process may use)", 0}, PT_USES_THREADS},
+    {{"output", 'o', "FILE", PT_OPTION_WATCHING, "Write to FILE instead of standard output (-)", 0}, 0},
+    {{"threads", 'j', "N", PT_OPTION_WATCHING, "Use N threads (default: all cores the process may use)", 0},
+     PT_USES_THREADS},
     {{"math", KEY_MATH, "MODE[:PATH]", 0,
       "Arithmetic: auto, f32, bf16, bf16x2 or bf16x3, optionally by a named path", 0},
      PT_USES_MATH},
-    {{"memory", KEY_MEMORY, "SIZE", 0,
+    {{"memory", KEY_MEMORY, "SIZE", PT_OPTION_WATCHING,
       "Use about SIZE of memory (default: three quarters of what is available)", 0},
      PT_USES_MEMORY},
     {{"ignore-fingerprint", KEY_IGNORE_FINGERPRINT, NULL, 0, "Go on where inputs do not belong together", 0},
      PT_USES_FINGERPRINT},
-    {{"quiet", 'q', NULL, 0, "Say nothing but errors", 0}, 0},
-    {{"verbose", 'v', NULL, 0, "Say more", 0}, 0},
+    {{"quiet", 'q', NULL, PT_OPTION_WATCHING, "Say nothing but errors", 0}, 0},
+    {{"verbose", 'v', NULL, PT_OPTION_WATCHING, "Say more", 0}, 0},
     {{"help", KEY_HELP, NULL, 0, "Print this help", 0}, 0},
     {{"version", KEY_VERSION, NULL, 0, "Print the version", 0}, 0},
 };
@@ -73,16 +75,44 @@ static int set_output(struct pt_common *common, const char *path, struct pt_erro
     return PT_OK;
 }
 
+/* One form for each, whichever the user wrote: the letter where there is one. */
+static int record(struct pt_common *common, const struct argp_option *option, const char *value,
+                  struct pt_error *err)
+{
+    if (option->flags & PT_OPTION_WATCHING)
+        return PT_OK;
+    char name[64];
+    if (option->key < PT_OPTION_KEYS)
+        snprintf(name, sizeof name, "-%c", option->key);
+    else
+        snprintf(name, sizeof name, "--%s", option->name);
+    if (pt_history_add_word(common->history, name, err) || !value)
+        return (int)err->status;
+    return option->flags & PT_OPTION_PATH ? pt_history_add_path(common->history, value, err)
+                                          : pt_history_add_word(common->history, value, err);
+}
+
 static error_t request(struct parsing *parsing, enum pt_request wanted)
 {
     parsing->request = wanted;
     return STOP;
 }
 
+static const struct argp_option *find_shared(int key)
+{
+    for (size_t i = 0; i < N_SHARED_OPTIONS; i++)
+        if (SHARED_OPTIONS[i].option.key == key)
+            return &SHARED_OPTIONS[i].option;
+    return NULL;
+}
+
 static error_t parse_shared(int key, char *text, struct argp_state *state)
 {
     struct parsing *parsing = state->input;
     struct pt_common *common = parsing->common;
+    const struct argp_option *option = find_shared(key);
+    if (option && record(common, option, text, parsing->err))
+        return STOP;
     switch (key) {
     case 'o':
         return set_output(common, text, parsing->err) ? STOP : 0;
@@ -113,13 +143,13 @@ static error_t parse_shared(int key, char *text, struct argp_state *state)
     }
 }
 
-static bool is_own_option(const struct pt_tool *tool, int key)
+static const struct argp_option *find_own(const struct pt_tool *tool, int key)
 {
     for (const struct argp_option *option = tool->options;
          option && (option->name || option->key || option->doc); option++)
         if (option->key == key && key)
-            return true;
-    return false;
+            return option;
+    return NULL;
 }
 
 static error_t take_argument(struct parsing *parsing, char *text)
@@ -133,15 +163,19 @@ static error_t take_argument(struct parsing *parsing, char *text)
                    parsing->err))
         return STOP;
     common->arguments[common->n_arguments++] = text;
-    return 0;
+    return pt_history_add_path(common->history, text, parsing->err) ? STOP : 0;
 }
 
 static error_t parse_own(int key, char *text, struct argp_state *state)
 {
     struct parsing *parsing = state->input;
     const struct pt_tool *tool = parsing->tool;
-    if (is_own_option(tool, key))
-        return tool->set(tool->settings, key, text, parsing->err) ? STOP : 0;
+    const struct argp_option *option = find_own(tool, key);
+    if (option)
+        return record(parsing->common, option, text, parsing->err) ||
+                       tool->set(tool->settings, key, text, parsing->err)
+                   ? STOP
+                   : 0;
     switch (key) {
     case ARGP_KEY_INIT:
         state->child_inputs[0] = parsing;
@@ -219,6 +253,7 @@ int pt_command_line_parse(const struct pt_tool *tool, int argc, char **words, st
     struct parsing parsing = {.tool = tool, .common = common, .err = err};
     struct description description;
     describe(tool, &description);
+    common->history = json_array();
     char *said = NULL;
     error_t failure = parse_silently(&description.own, argc, words, &parsing, &said);
     *wanted = parsing.request;

@@ -63,7 +63,7 @@ int pt_tool_main(const struct pt_tool *tool, int argc, char **argv)
     if (tool->uses & PT_USES_THREADS)
         pt_thread_waiting_start(argv);
     struct pt_error err = {0};
-    struct pt_common common = {.argc = argc, .argv = argv, .output = "-", .math = "auto"};
+    struct pt_common common = {.output = "-", .math = "auto"};
     enum pt_request request = PT_REQUEST_RUN;
     char **words = NULL;
     pt_messages_start(tool->name, false, false);
@@ -80,6 +80,7 @@ int pt_tool_main(const struct pt_tool *tool, int argc, char **argv)
     if (status && err.message[0])
         report(tool, &err);
     free(common.arguments);
+    json_decref(common.history);
     free(words);
     pt_signals_die_if_pending();
     return status;

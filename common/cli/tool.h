@@ -11,6 +11,7 @@
 #include "io/sink.h"
 
 #include <argp.h>
+#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -24,8 +25,6 @@ enum pt_uses {
 
 /* The shared options' values. */
 struct pt_common {
-    int argc; /* as the program was called, for the history */
-    char **argv;
     char **arguments; /* the words that are not options, borrowed */
     size_t n_arguments;
     bool quiet, verbose;
@@ -34,6 +33,13 @@ struct pt_common {
     const char *math;   /* "auto" */
     uint64_t memory;    /* bytes; never 0: the default is three quarters of what is available */
     bool ignore_fingerprint;
+    json_t *history; /* the command line as an entry of a history has it (fmt/history.h) */
+};
+
+/* Flags of options beside argp's, for the history. */
+enum {
+    PT_OPTION_PATH = 0x1000,     /* its value is a path */
+    PT_OPTION_WATCHING = 0x2000, /* it does not change what is written */
 };
 
 struct pt_tool {

@@ -19,7 +19,7 @@ struct pt_stream_head {
     uint64_t vocab_size;             /* every id is below it; 0 where it is not known */
     int64_t eos_id;                  /* -1 where there is none */
     json_t *template; /* owned object {"name": ..., "text": ...}, or NULL: how records became text */
-    json_t *history;  /* owned array of {"tool", "version", "arguments"}, oldest first; NULL: empty */
+    json_t *history;  /* owned, as fmt/history.h has it; NULL: empty */
     /* Streams of updates only: what follows, in all. */
     uint64_t n_updates, n_examples, n_tokens, n_targets;
     uint64_t n_dataset_examples; /* rows of one epoch */
@@ -32,19 +32,6 @@ struct pt_stream_head {
 void pt_stream_head_free(struct pt_stream_head *head);
 /* A copy that the caller frees; the JSON values are shared, not copied. */
 struct pt_stream_head pt_stream_head_copy(const struct pt_stream_head *head);
-
-/*
- * Appends an entry for this command to a history (made where *history is NULL): argv[1] and on. Left out are
- * the options that cannot change what is written: -o, -j, -q, -v, --memory, --log, --log-every, --save,
- * --save-every, --resume and their long forms. Arguments that are paths are cut to their last component and
- * open descriptors (/dev/fd/63) become "-", so that equal inputs give equal bytes wherever they lie. Bytes
- * that are not UTF-8 become U+FFFD.
- */
-int pt_history_add(json_t **history, const char *tool, int argc, char *const *argv,
-                   struct pt_error *err) PT_MUST_USE;
-/* The same on a head. */
-int pt_stream_head_add_history(struct pt_stream_head *head, const char *tool, int argc, char *const *argv,
-                               struct pt_error *err) PT_MUST_USE;
 
 /* The JSON of the wire, appended; and back (PT_BAD_INPUT names the field). */
 int pt_stream_head_write(const struct pt_stream_head *head, struct pt_buffer *out,

@@ -63,7 +63,7 @@ static int check(struct pt_tuned *const *inputs, size_t n, unsigned from, struct
 static int merge_metadata(struct pt_tuned *first, const struct pt_tuned *other, struct pt_error *err)
 {
     json_t *history;
-    if (pt_tuned_metadata_json(other, PT_KEY_HISTORY, &history, err))
+    if (pt_tuned_history(other, &history, err))
         return (int)err->status;
     int status = pt_tuned_add_history(first, history, err);
     json_decref(history);

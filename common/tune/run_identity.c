@@ -4,12 +4,13 @@
  */
 #include "tune/run_identity.h"
 
+#include "base/memory.h"
 #include "base/number.h"
+#include "fmt/history.h"
 
 #include <inttypes.h>
 #include <stdio.h>
-
-enum { MOST_SETTINGS = 16, OPTION_TEXT = 32 };
+#include <stdlib.h>
 
 static int set(json_t *identity, const char *key, const char *value, struct pt_error *err)
 {
@@ -96,18 +97,19 @@ json_t *pt_run_identity(const struct pt_training *training, struct pt_error *err
 /* The settings as a command line, as an entry of a history. */
 static int add_entry(json_t **history, const json_t *settings, struct pt_error *err)
 {
-    char options[MOST_SETTINGS][OPTION_TEXT], *words[1 + 2 * MOST_SETTINGS] = {"pt-train"};
-    size_t n = 0;
     const char *key;
-    json_t *value;
+    json_t *value, *words = json_array();
     json_object_foreach((json_t *)(uintptr_t)settings, key, value)
     {
-        snprintf(options[n], sizeof options[n], "--%s", key);
-        words[1 + 2 * n] = options[n];
-        words[2 + 2 * n] = (char *)(uintptr_t)json_string_value(value);
-        n++;
+        char *option = pt_new_format(err, "--%s", key);
+        if (option && !pt_history_add_word(words, option, err))
+            (void)!pt_history_add_word(words, json_string_value(value), err);
+        free(option);
     }
-    return pt_history_add(history, "pt-train", (int)(1 + 2 * n), words, err);
+    if (!err->status)
+        (void)!pt_history_add(history, "pt-train", words, err);
+    json_decref(words);
+    return (int)err->status;
 }
 
 int pt_run_record(const struct pt_training *training, const struct pt_position *position,

@@ -4,6 +4,7 @@
  */
 #include "base/memory.h"
 #include "base/number.h"
+#include "fmt/history.h"
 #include "fmt/json.h"
 #include "fmt/safetensors.h"
 #include "tune/method.h"
@@ -130,8 +131,7 @@ int pt_tuned_set_metadata_json(struct pt_tuned *tuned, const char *key, const js
     return status;
 }
 
-/* A copy of the history, to be lengthened; the caller owns it. */
-static int copy_history(const struct pt_tuned *tuned, json_t **history, struct pt_error *err)
+int pt_tuned_history(const struct pt_tuned *tuned, json_t **history, struct pt_error *err)
 {
     if (pt_tuned_metadata_json(tuned, PT_KEY_HISTORY, history, err))
         return (int)err->status;
@@ -146,7 +146,7 @@ static int copy_history(const struct pt_tuned *tuned, json_t **history, struct p
 int pt_tuned_add_history(struct pt_tuned *tuned, const json_t *entries, struct pt_error *err)
 {
     json_t *history;
-    if (copy_history(tuned, &history, err))
+    if (pt_tuned_history(tuned, &history, err))
         return (int)err->status;
     if (entries && json_array_extend(history, (json_t *)(uintptr_t)entries))
         pt_fail(err, PT_FAILED, "out of memory");
@@ -156,13 +156,13 @@ int pt_tuned_add_history(struct pt_tuned *tuned, const json_t *entries, struct p
     return (int)err->status;
 }
 
-int pt_tuned_add_command(struct pt_tuned *tuned, const char *tool, int argc, char *const *argv,
+int pt_tuned_add_command(struct pt_tuned *tuned, const char *tool, const json_t *arguments,
                          struct pt_error *err)
 {
     json_t *history;
-    if (copy_history(tuned, &history, err))
+    if (pt_tuned_history(tuned, &history, err))
         return (int)err->status;
-    if (!pt_history_add(&history, tool, argc, argv, err))
+    if (!pt_history_add(&history, tool, arguments, err))
         (void)!pt_tuned_set_metadata_json(tuned, PT_KEY_HISTORY, history, err);
     json_decref(history);
     return (int)err->status;

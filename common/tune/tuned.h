@@ -64,9 +64,11 @@ int pt_tuned_metadata_json(const struct pt_tuned *tuned, const char *key, json_t
                            struct pt_error *err) PT_MUST_USE;
 int pt_tuned_set_metadata_json(struct pt_tuned *tuned, const char *key, const json_t *value,
                                struct pt_error *err) PT_MUST_USE;
-/* Puts entries (an array as in a stream's head, or NULL) behind the history; and this command's. */
+/* A copy of the history (fmt/history.h) that the caller owns; one that is no array is PT_BAD_INPUT. */
+int pt_tuned_history(const struct pt_tuned *tuned, json_t **history, struct pt_error *err) PT_MUST_USE;
+/* Puts entries (a history, or NULL) behind it; and an entry of this command. */
 int pt_tuned_add_history(struct pt_tuned *tuned, const json_t *entries, struct pt_error *err) PT_MUST_USE;
-int pt_tuned_add_command(struct pt_tuned *tuned, const char *tool, int argc, char *const *argv,
+int pt_tuned_add_command(struct pt_tuned *tuned, const char *tool, const json_t *arguments,
                          struct pt_error *err) PT_MUST_USE;
 /* The tokenizer, template and history of the stream that it was tuned on go into the metadata. */
 int pt_tuned_take_stream(struct pt_tuned *tuned, const struct pt_stream_head *head,

@@ -5,6 +5,7 @@
  */
 #include "files.h"
 
+#include "fmt/history.h"
 #include "fmt/stream.h"
 #include "fmt/stream_format.h"
 
@@ -507,33 +508,20 @@ static void histories_are_free_of_places(void **state)
     (void)state;
     struct pt_error err = {0};
     struct pt_stream_head head = {.eos_id = -1};
-    char *argv[] = {"/usr/bin/pt-train",
-                    "-m",
-                    "/models/bloom/",
-                    "-p",
-                    "/dev/fd/63",
-                    "-j",
-                    "8",
-                    "--output=/tmp/x",
-                    "-q",
-                    "--log",
-                    "x.log",
-                    "--template-file=/a/b.txt",
-                    "--text",
-                    "a/b c",
-                    "-m/x/y",
-                    "\xff/z",
-                    "--",
-                    "-j",
-                    "data.tar.gz:in/it.json"};
-    assert_int_equal(pt_stream_head_add_history(&head, "pt-train", (int)N_OF(argv), argv, &err), 0);
+    static const char *const paths[] = {
+        "/models/bloom/", "/dev/fd/63", "x", "/", "\xff/z\xffy", "a/b c", "data.tar.gz:in/it.json"};
+    json_t *arguments = json_array();
+    assert_int_equal(pt_history_add_word(arguments, "and/or", &err), 0);
+    for (size_t i = 0; i < N_OF(paths); i++)
+        assert_int_equal(pt_history_add_path(arguments, paths[i], &err), 0);
+    assert_int_equal(pt_history_add(&head.history, "pt-x", arguments, &err), 0);
+    json_decref(arguments);
     struct pt_buffer text = {0};
     assert_int_equal(pt_stream_head_write(&head, &text, &err), 0);
-    assert_non_null(strstr(text.data, "\"tool\":\"pt-train\",\"version\":\""));
-    assert_non_null(
-        strstr(text.data,
-               "\"arguments\":[\"-m\",\"bloom\",\"-p\",\"-\",\"--template-file=b.txt\",\"--text\",\"a/b c\","
-               "\"-my\",\"z\",\"--\",\"-j\",\"it.json\"]"));
+    assert_non_null(strstr(text.data, "\"tool\":\"pt-x\",\"version\":\""));
+    assert_non_null(strstr(text.data,
+                           "\"arguments\":[\"and/or\",\"bloom\",\"-\",\"x\",\"/\",\"z\xef\xbf\xbdy\","
+                           "\"b c\",\"it.json\"]"));
     struct pt_stream_head back;
     assert_int_equal(pt_stream_head_parse(&back, text.data, text.size, &err), 0);
     assert_int_equal(json_array_size(back.history), 1);
