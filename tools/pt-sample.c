@@ -167,6 +167,7 @@ static void close_run(struct run *run)
 static int choose_generation(struct run *run, struct pt_error *err)
 {
     pt_generation_defaults(&run->generation, pt_model_config(run->model.base));
+    run->generation.greedy = run->settings->greedy;
     if (pt_generation_read(&run->generation, run->settings->model, err))
         return (int)err->status;
     for (size_t i = 0; i < PT_GENERATION_NUMBERS; i++) {
@@ -180,7 +181,6 @@ static int choose_generation(struct run *run, struct pt_error *err)
     }
     if (run->settings->given[PT_MAX_LENGTH] && !run->settings->given[PT_MAX_NEW_TOKENS])
         run->generation.max_new_tokens = 0;
-    run->generation.greedy |= run->settings->greedy;
     return PT_OK;
 }
 

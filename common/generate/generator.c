@@ -171,6 +171,10 @@ static int choose(struct pt_generator *generator, struct slot *slot, float *scor
                            slot->text.n - slot->n_input);
     pt_scores_process(generator->settings, &generator->workspace, slot->text.data, slot->text.n,
                       slot->n_input, scores);
+    if (!pt_scores_remain(vocab, scores))
+        return pt_fail(err, PT_MISMATCH,
+                       "token %zu of a continuation: the settings forbid every token of the vocabulary",
+                       slot->text.n - slot->n_input);
     if (!generator->settings->greedy)
         pt_scores_warp(generator->settings, &generator->workspace, scores);
     *id = generator->settings->greedy ? pt_scores_best(vocab, scores)

@@ -72,7 +72,7 @@ void pt_scores_process(const struct pt_generation_settings *settings, struct pt_
         penalize_repetition(settings->repetition_penalty, workspace, ids, n_ids, scores);
     if (settings->no_repeat_ngram_size)
         ban_repeated_ngrams(settings->no_repeat_ngram_size, workspace->vocab, ids, n_ids, scores);
-    if (n_ids < settings->min_length || n_ids - n_input < settings->min_new_tokens)
+    if (settings->min_new_tokens ? n_ids - n_input < settings->min_new_tokens : n_ids < settings->min_length)
         forbid_end(settings, workspace->vocab, scores);
 }
 
@@ -199,6 +199,11 @@ void pt_scores_warp(const struct pt_generation_settings *settings, struct pt_sco
         keep_min_p(settings->min_p, workspace->vocab, scores);
     if (settings->typical_p < 1)
         keep_typical(settings->typical_p, workspace, scores);
+}
+
+bool pt_scores_remain(size_t vocab, const float *scores)
+{
+    return largest(vocab, scores) > -INFINITY;
 }
 
 uint32_t pt_scores_best(size_t vocab, const float *scores)

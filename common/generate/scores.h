@@ -9,6 +9,7 @@
 #include "base/rng.h"
 #include "generate/settings.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -33,6 +34,8 @@ void pt_scores_process(const struct pt_generation_settings *settings, struct pt_
 void pt_scores_warp(const struct pt_generation_settings *settings, struct pt_scores_workspace *workspace,
                     float *scores);
 
+/* Whether any token is left. */
+bool pt_scores_remain(size_t vocab, const float *scores);
 /* The id of the largest score, the first of equals. */
 uint32_t pt_scores_best(size_t vocab, const float *scores);
 /* An id with probability softmax(scores), by one uniform draw. */

@@ -18,17 +18,17 @@
 
 const struct pt_generation_range pt_generation_ranges[PT_GENERATION_NUMBERS] = {
 #define FIELD(name) #name, offsetof(struct pt_generation_settings, name)
-    [PT_REPETITION_PENALTY] = {FIELD(repetition_penalty), true, LEAST_DIVISOR, MOST_DIVISOR},
-    [PT_NO_REPEAT_NGRAM_SIZE] = {FIELD(no_repeat_ngram_size), false, 0, MOST_COUNT},
-    [PT_MIN_LENGTH] = {FIELD(min_length), false, 0, MOST_COUNT},
-    [PT_MIN_NEW_TOKENS] = {FIELD(min_new_tokens), false, 0, MOST_COUNT},
-    [PT_TEMPERATURE] = {FIELD(temperature), true, LEAST_DIVISOR, MOST_DIVISOR},
-    [PT_TOP_K] = {FIELD(top_k), false, 0, MOST_COUNT},
-    [PT_TOP_P] = {FIELD(top_p), true, 0, 1},
-    [PT_MIN_P] = {FIELD(min_p), true, 0, 1},
-    [PT_TYPICAL_P] = {FIELD(typical_p), true, LEAST_DIVISOR, 1},
-    [PT_MAX_LENGTH] = {FIELD(max_length), false, 1, MOST_COUNT},
-    [PT_MAX_NEW_TOKENS] = {FIELD(max_new_tokens), false, 1, MOST_COUNT},
+    [PT_REPETITION_PENALTY] = {FIELD(repetition_penalty), true, false, LEAST_DIVISOR, MOST_DIVISOR},
+    [PT_NO_REPEAT_NGRAM_SIZE] = {FIELD(no_repeat_ngram_size), false, false, 0, MOST_COUNT},
+    [PT_MIN_LENGTH] = {FIELD(min_length), false, false, 0, MOST_COUNT},
+    [PT_MIN_NEW_TOKENS] = {FIELD(min_new_tokens), false, false, 0, MOST_COUNT},
+    [PT_TEMPERATURE] = {FIELD(temperature), true, true, LEAST_DIVISOR, MOST_DIVISOR},
+    [PT_TOP_K] = {FIELD(top_k), false, true, 0, MOST_COUNT},
+    [PT_TOP_P] = {FIELD(top_p), true, true, 0, 1},
+    [PT_MIN_P] = {FIELD(min_p), true, true, 0, 1},
+    [PT_TYPICAL_P] = {FIELD(typical_p), true, true, LEAST_DIVISOR, 1},
+    [PT_MAX_LENGTH] = {FIELD(max_length), false, false, 1, MOST_COUNT},
+    [PT_MAX_NEW_TOKENS] = {FIELD(max_new_tokens), false, false, 1, MOST_COUNT},
 #undef FIELD
 };
 
@@ -91,6 +91,8 @@ static int check_unsupported(const json_t *object, const char *name, struct pt_e
         {"guidance_scale", 1},
         {"encoder_repetition_penalty", 1},
         {"encoder_no_repeat_ngram_size", 0},
+        {"num_return_sequences", 1},
+        {"max_time", -1},
         {"forced_bos_token_id", -1},
         {"forced_eos_token_id", -1},
         {"remove_invalid_values", 0},
@@ -118,6 +120,8 @@ static int read_numbers(struct pt_generation_settings *settings, const json_t *o
         const struct pt_generation_range *range = &pt_generation_ranges[i];
         void *field = (char *)settings + range->offset;
         bool found;
+        if (range->warps && settings->greedy)
+            continue;
         if (range->real ? pt_json_get_double(object, range->name, name, field, &found, err)
                         : pt_json_get_u64(object, range->name, name, field, &found, err))
             return (int)err->status;
@@ -133,6 +137,8 @@ static int add_eos_id(struct pt_generation_settings *settings, const json_t *val
                       struct pt_error *err)
 {
     json_int_t id = json_integer_value(value);
+    if (json_is_integer(value) && id == -1) /* none, in old files */
+        return PT_OK;
     if (!json_is_integer(value) || id < 0 || id > INT32_MAX || settings->n_eos_ids == PT_MAX_EOS_IDS)
         return pt_fail(err, PT_BAD_INPUT, "%s: 'eos_token_id' is not an id or a short list of ids", name);
     settings->eos_ids[settings->n_eos_ids++] = (uint32_t)id;
@@ -160,12 +166,12 @@ static int read_object(struct pt_generation_settings *settings, const json_t *ob
     if (!json_is_object(object))
         return pt_fail(err, PT_BAD_INPUT, "%s: not a JSON object", name);
     bool sample = true, found;
-    if (check_unsupported(object, name, err) || read_numbers(settings, object, name, err) ||
-        read_eos(settings, object, name, err) ||
-        pt_json_get_bool(object, "do_sample", name, &sample, &found, err))
+    if (pt_json_get_bool(object, "do_sample", name, &sample, &found, err))
         return (int)err->status;
-    settings->greedy = !sample;
-    return PT_OK;
+    settings->greedy |= !sample;
+    if (check_unsupported(object, name, err) || read_numbers(settings, object, name, err))
+        return (int)err->status;
+    return read_eos(settings, object, name, err);
 }
 
 /*

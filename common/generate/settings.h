@@ -12,14 +12,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { PT_MAX_EOS_IDS = 16 };
+enum { PT_MAX_EOS_IDS = 64 };
 
 struct pt_generation_settings {
-    bool greedy; /* take the best score; the warpers are left out, the processors stay */
+    bool greedy; /* take the best score; the warpers are left out, the processors stay; what is read never
+                    takes it back */
     /* Processors: greedy or not. */
-    double repetition_penalty;     /* 1: off */
-    uint64_t no_repeat_ngram_size; /* 0: off */
-    uint64_t min_length, min_new_tokens;
+    double repetition_penalty;           /* 1: off */
+    uint64_t no_repeat_ngram_size;       /* 0: off */
+    uint64_t min_length, min_new_tokens; /* 0: off; the latter, where it is set, counts alone */
     /* Warpers: sampling only, in this order. */
     double temperature; /* above 0 */
     uint64_t top_k;     /* 0: off */
@@ -52,6 +53,7 @@ extern const struct pt_generation_range {
     const char *name;
     size_t offset; /* of the field, a double or a uint64_t */
     bool real;
+    bool warps; /* of no account where the best token is taken */
     double low, high;
 } pt_generation_ranges[PT_GENERATION_NUMBERS];
 

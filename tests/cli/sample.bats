@@ -3,6 +3,7 @@
 load ../lib/helpers
 
 BLOOM=tests/data/reference/bloom/model
+LLAMA=tests/data/reference/llama/model
 
 # A copy of the tiny model with another generation_config.json.
 model_with_generation_config() {
@@ -79,6 +80,37 @@ model_with_generation_config() {
     model_with_generation_config '{"top_p": 2}'
     exits 3 pt-sample -m "$BATS_TEST_TMPDIR/model" --input-ids '5 6 7'
     says "'top_p' is not from 0 to 1"
+}
+
+@test "without generation_config.json the settings in config.json hold, and any of its end-of-sequence ids ends a text" {
+    model=$BATS_TEST_TMPDIR/model
+    cp -r "$LLAMA" "$model"
+    chmod -R u+w "$model"
+    rm "$model/generation_config.json"
+    pt-sample -m "$model" --greedy --input-ids --max-new-tokens 8 '5 900 44 17 301' >"$BATS_TEST_TMPDIR/plain"
+    third=$(cut -d' ' -f3 "$BATS_TEST_TMPDIR/plain")
+    change_config() { # FILTER
+        jq "$1" "$LLAMA/config.json" >"$model/config.json"
+    }
+    change_config ".eos_token_id = [1023, $third] | .do_sample = false | .max_length = 20"
+    exits 0 pt-sample -m "$model" --greedy --input-ids --max-new-tokens 8 '5 900 44 17 301'
+    [ "$output" = "$(cut -d' ' -f1-3 "$BATS_TEST_TMPDIR/plain")" ]
+    change_config ".eos_token_id = 1023 | .suppress_tokens = [$third]"
+    exits 4 pt-sample -m "$model" --greedy --input-ids --max-new-tokens 8 '5 900 44 17 301'
+    says "'suppress_tokens' is not supported"
+    change_config ".eos_token_id = $third"
+    echo '{"do_sample": false}' >"$model/generation_config.json"
+    exits 0 pt-sample -m "$model" --input-ids --max-new-tokens 8 '5 900 44 17 301'
+    [ "$output" = "$(cat "$BATS_TEST_TMPDIR/plain")" ]
+    echo "{\"eos_token_id\": $third, \"min_length\": 9, \"min_new_tokens\": 1, \"do_sample\": false, \"temperature\": 0.0}" \
+        >"$model/generation_config.json"
+    exits 0 pt-sample -m "$model" --input-ids --max-new-tokens 8 '5 900 44 17 301'
+    [ "$output" = "$(cut -d' ' -f1-3 "$BATS_TEST_TMPDIR/plain")" ]
+}
+
+@test "where the settings forbid every token nothing is made up" {
+    exits 4 pt-sample -m "$BLOOM" --input-ids --seed 1 --no-repeat-ngram-size 1 --max-new-tokens 5 "$(seq -s ' ' 0 1023)"
+    says 'forbid every token'
 }
 
 @test "texts that cannot be continued are refused with their number" {
