@@ -111,6 +111,41 @@ static void what_is_wrong_is_refused_by_name(void **state)
     }
 }
 
+/* A configuration of the family, with more fields. */
+static struct pt_config small(const char *model_type, const char *fields)
+{
+    char text[512];
+    struct pt_config config;
+    struct pt_error err;
+    snprintf(
+        text, sizeof text,
+        "{\"model_type\": \"%s\", \"hidden_size\": 64, \"num_hidden_layers\": 2, \"num_attention_heads\": 32,"
+        "\"intermediate_size\": 8, \"vocab_size\": 7%s}",
+        model_type, fields);
+    if (parse(&config, text, &err))
+        fail_msg("%s: %s", text, err.message);
+    return config;
+}
+
+static void absent_and_null_are_what_transformers_makes_of_them(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *model_type;
+        uint64_t n_kv_heads;
+    } families[] = {{"llama", 32}, {"mistral", 8},     {"qwen2", 32},     {"qwen3", 32}, {"phi3", 32},
+                    {"gemma2", 4}, {"gemma3_text", 4}, {"starcoder2", 2}, {"gemma", 16}};
+    for (size_t i = 0; i < N_OF(families); i++)
+        assert_int_equal(small(families[i].model_type, "").n_kv_heads, families[i].n_kv_heads);
+    assert_int_equal(small("mistral", ", \"num_key_value_heads\": null").n_kv_heads, 32);
+    assert_true(small("qwen2", ", \"use_sliding_window\": true, \"max_window_layers\": 0").local[0]);
+    assert_false(small("qwen2", ", \"use_sliding_window\": null, \"max_window_layers\": 0").local[0]);
+#define YARN ", \"rope_scaling\": {\"rope_type\": \"yarn\", \"factor\": 2, \"mscale\": 0"
+    assert_false(small("llama", YARN "}").rope.no_truncation);
+    assert_true(small("llama", YARN ", \"truncate\": null}").rope.no_truncation);
+#undef YARN
+}
+
 static void a_family_names_every_role_once(void **state)
 {
     (void)state;
@@ -134,6 +169,7 @@ int main(void)
         cmocka_unit_test(a_real_configuration_is_read_with_its_aliases),
         cmocka_unit_test(every_switch_is_read),
         cmocka_unit_test(what_is_wrong_is_refused_by_name),
+        cmocka_unit_test(absent_and_null_are_what_transformers_makes_of_them),
         cmocka_unit_test(a_family_names_every_role_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
