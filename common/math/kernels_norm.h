@@ -36,7 +36,10 @@ PT_INLINE float variance_of(size_t n, const float *x, float mean)
 static void norm_forward(bool centred, size_t n, const float *x, const float *weight, const float *bias,
                          float eps, float *y, float *mean, float *rstd)
 {
-    float m = centred ? mean_of(n, x) : 0.0f, r = 1.0f / sqrtf(variance_of(n, x, m) + eps);
+    float m = centred ? mean_of(n, x) : 0.0f, variance = variance_of(n, x, m) + eps;
+    /* One that overflowed would make r 0, and with it a finite y of nothing but the bias. PyTorch's layer
+     * norm gives NaN there, its RMS norms give that y. */
+    float r = centred && isinf(variance) ? NAN : 1.0f / sqrtf(variance);
     PT_EACH_VECTOR(i, part, n)
     {
         vfloat normed = (load_some(x + i, part) - m) * r;

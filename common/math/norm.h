@@ -6,7 +6,8 @@
  *
  * Weight and bias [n] may be NULL: 1 and 0. (Families that multiply by 1 + weight hand over that sum.) mean
  * and rstd are what the backward needs beside x, one value a normed row; both may be NULL where no backward
- * follows. The RMS norm's mean counts as 0: it is not written and not read.
+ * follows. The RMS norm's mean counts as 0: it is not written and not read. A layer norm whose variance
+ * overflows f32 is NaN, as PyTorch's is; an RMS norm then is its bias.
  */
 #ifndef PT_MATH_NORM_H
 #define PT_MATH_NORM_H

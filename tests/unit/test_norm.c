@@ -208,6 +208,32 @@ static void agrees_with_double(void **state)
     with_all_kernels(check_all_lengths);
 }
 
+/* A variance beyond f32: the layer norm must not turn it into finite values. */
+static void check_overflow(void)
+{
+    for (size_t k = 0; k < N_OF(kinds); k++)
+        for (size_t i = 2; i < N_OF(lengths); i++) { /* a row of two elements and more has a variance */
+            struct operands o = new_operands(kinds[k].kind, lengths[i], kinds[k].bare);
+            for (size_t j = 0; j < o.n; j++)
+                o.x[o.n + j] = j & 1 ? -1e25f : 1e25f;
+            pt_norm_forward(o.kind, ROWS, o.n, o.x, o.weight, o.bias, (float)eps, o.y, o.mean, o.rstd);
+            for (size_t j = 0; j < o.n; j++) {
+                assert_true(isfinite(o.y[j]) && isfinite(o.y[2 * o.n + j]));
+                if (o.kind == PT_LAYER_NORM)
+                    assert_true(isnan(o.y[o.n + j]));
+                else
+                    assert_true(o.y[o.n + j] == (o.bias ? o.bias[j] : 0.0f));
+            }
+            free_operands(&o);
+        }
+}
+
+static void a_variance_that_overflows_is_not_hidden(void **state)
+{
+    (void)state;
+    with_all_kernels(check_overflow);
+}
+
 static void check_threads(enum pt_norm_kind kind)
 {
     struct operands one = new_operands(kind, 1027, false), other = new_operands(kind, 1027, false);
@@ -239,6 +265,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(agrees_with_double),
+        cmocka_unit_test(a_variance_that_overflows_is_not_hidden),
         cmocka_unit_test(same_bytes_for_any_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
