@@ -321,14 +321,19 @@ enum pt_dtype pt_model_dtype(const struct pt_model *model)
     return most;
 }
 
+/* As arithmetic in this dtype leaves it. */
+static float round_to(float value, enum pt_dtype dtype)
+{
+    if (dtype == PT_F32)
+        return value;
+    uint16_t bits = dtype == PT_F16 ? pt_f16_from_f32(value) : pt_bf16_from_f32(value);
+    pt_to_f32(&value, &bits, dtype, 1);
+    return value;
+}
+
 float pt_model_embedding_scale(const struct pt_model *model)
 {
-    float scale = (float)model->config.embedding_scale;
-    enum pt_dtype dtype = model->slots[PT_EMBEDDING].tensor->dtype;
-    uint16_t bits = dtype == PT_F16 ? pt_f16_from_f32(scale) : pt_bf16_from_f32(scale);
-    if (dtype != PT_F32)
-        pt_to_f32(&scale, &bits, dtype, 1);
-    return scale;
+    return round_to((float)model->config.embedding_scale, model->slots[PT_EMBEDDING].tensor->dtype);
 }
 
 void pt_model_embedding(const struct pt_model *model, uint32_t id, float *row)
@@ -339,5 +344,5 @@ void pt_model_embedding(const struct pt_model *model, uint32_t id, float *row)
     pt_to_f32(row, (const char *)table->data + id * hidden * pt_dtype_bytes(table->dtype), table->dtype,
               hidden);
     for (size_t i = 0; scale != 0 && i < hidden; i++)
-        row[i] *= scale;
+        row[i] = round_to(row[i] * scale, table->dtype);
 }

@@ -44,8 +44,8 @@ enum pt_dtype pt_model_dtype(const struct pt_model *model);
 /* What the embedding's rows are multiplied by, rounded to the embedding's dtype as transformers does; 0: by
  * nothing. */
 float pt_model_embedding_scale(const struct pt_model *model);
-/* What the embedding gives for `id` (below the vocabulary's size), in f32 [hidden]: the row as it goes into
- * the model. */
+/* What transformers' embedding gives for `id` (below the vocabulary's size), in f32 [hidden]: the row, scaled
+ * where the family does so and then rounded to the table's dtype. (The engine scales without rounding.) */
 void pt_model_embedding(const struct pt_model *model, uint32_t id, float *row);
 
 #endif

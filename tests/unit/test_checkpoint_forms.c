@@ -8,6 +8,8 @@
 #include "base/log.h"
 #include "fmt/json.h"
 
+enum { WIDE_HIDDEN = 96 };
+
 static char logged[1024];
 
 static void keep_log(void *context, enum pt_log_level level, const char *line)
@@ -393,6 +395,68 @@ static void narrow_weights_compute_as_their_f32_copies(void **state)
         print_message("# %s: at most %.1e from the f32 copies\n", ways[m].math, worst[m]);
 }
 
+/* Gemma with a hidden size whose root is no power of two, all matrices of this dtype and of values that use
+ * all of its bits. */
+static void write_wide_gemma(const struct folder *folder, enum pt_dtype dtype)
+{
+    struct pt_error err = {0};
+    struct pt_tensors source, set = {0};
+    json_t *config;
+    open_tensors(&source, "gemma");
+    for (size_t i = 0; i < source.n; i++) {
+        struct pt_tensor t = source.tensors[i];
+        t.dtype = dtype;
+        size_t n = 1;
+        for (unsigned d = 0; d < t.rank; d++) {
+            t.shape[d] = t.shape[d] == 64 ? WIDE_HIDDEN : t.shape[d];
+            n *= (size_t)t.shape[d];
+        }
+        uint16_t *bits = calloc(n, sizeof *bits);
+        for (size_t j = 0; j < n; j++) /* from 0.1 up, all different */
+            bits[j] =
+                (dtype == PT_F16 ? pt_f16_from_f32(0.1f) : pt_bf16_from_f32(0.1f)) + (uint16_t)(j % 211);
+        assert_int_equal(pt_tensors_keep(&set, bits, &err), 0);
+        add(&set, t.name, &t, bits);
+    }
+    folder_write_tensors(folder, "model.safetensors", &set);
+    assert_int_equal(pt_json_load(&config, reference_file("gemma", "config.json"), &err), 0);
+    assert_int_equal(json_object_set_new(config, "hidden_size", json_integer(WIDE_HIDDEN)), 0);
+    assert_int_equal(json_dump_file(config, folder_file(folder, "config.json"), 0), 0);
+    json_decref(config);
+    pt_tensors_free(&set);
+    pt_tensors_free(&source);
+}
+
+/* The row that pt-init takes is the product in the table's dtype: it and its factor are rounded, as by
+ * transformers' scaled embedding. */
+static void scaled_rows_are_rounded_to_the_tables_dtype(void **state)
+{
+    (void)state;
+    for (int f16 = 0; f16 < 2; f16++) {
+        struct folder folder;
+        float row[WIDE_HIDDEN], plain[WIDE_HIDDEN];
+        size_t n_rounded = 0;
+        folder_make(&folder);
+        write_wide_gemma(&folder, f16 ? PT_F16 : PT_BF16);
+        struct pt_model *model = open_model(folder.path);
+        const struct pt_tensor *table = pt_model_tensor(model, 0, PT_EMBEDDING);
+        pt_to_f32(plain, table->data, table->dtype, WIDE_HIDDEN);
+        pt_model_embedding(model, 0, row);
+        const float root = sqrtf(WIDE_HIDDEN);
+        const float factor =
+            f16 ? pt_f32_from_f16(pt_f16_from_f32(root)) : pt_f32_from_bf16(pt_bf16_from_f32(root));
+        for (size_t i = 0; i < WIDE_HIDDEN; i++) {
+            const float product = plain[i] * factor;
+            assert_true(row[i] == (f16 ? pt_f32_from_f16(pt_f16_from_f32(product))
+                                       : pt_f32_from_bf16(pt_bf16_from_f32(product))));
+            n_rounded += row[i] != product;
+        }
+        assert_true(n_rounded > WIDE_HIDDEN / 2);
+        pt_model_close(model);
+        folder_remove(&folder);
+    }
+}
+
 static int start(void **state)
 {
     pt_log_set_sink(keep_log, NULL);
@@ -406,6 +470,7 @@ int main(void)
         cmocka_unit_test(heads_are_tied_as_the_configuration_says),
         cmocka_unit_test(each_tensor_is_checked),
         cmocka_unit_test(narrow_weights_compute_as_their_f32_copies),
+        cmocka_unit_test(scaled_rows_are_rounded_to_the_tables_dtype),
     };
     return cmocka_run_group_tests(tests, start, NULL);
 }
