@@ -147,11 +147,28 @@ static int note_config(struct pt_tensors *set, const json_t *config, const struc
     return note_init(set->metadata, config, err);
 }
 
+/* PEFT puts a prompt in front of what a model reads only for some tasks, and says nothing where it does not.
+ */
+static int check_task(const json_t *config, struct pt_error *err)
+{
+    const char *task = NULL;
+    bool found;
+    if (pt_json_get_string(config, "task_type", CONFIG, &task, &found, err))
+        return (int)err->status;
+    if (found && !strcmp(task, PT_PEFT_TASK))
+        return PT_OK;
+    return pt_fail(err, PT_MISMATCH,
+                   CONFIG ": task_type is %s; only of type " PT_PEFT_TASK " PEFT applies it to a "
+                          "language model",
+                   found ? task : "null");
+}
+
 int pt_peft_note(struct pt_tensors *set, const json_t *config, const char *path, struct pt_error *err)
 {
     const struct pt_method *method;
     const char *type = json_string_value(json_object_get(config, "peft_type"));
     if (pt_method_find_peft(&method, type, err))
         return pt_error_in(err, "%s: " CONFIG, path);
-    return note_config(set, config, method, err) ? pt_error_in(err, "%s", path) : PT_OK;
+    return check_task(config, err) || note_config(set, config, method, err) ? pt_error_in(err, "%s", path)
+                                                                            : PT_OK;
 }

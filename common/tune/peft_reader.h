@@ -11,6 +11,9 @@
 /* What its tensors may take, in bytes. */
 #define PT_ADAPTER_LIMIT (UINT64_C(16) << 30)
 
+/* The task_type of a language model's adapter. */
+#define PT_PEFT_TASK "CAUSAL_LM"
+
 bool pt_peft_is_adapter(const struct pt_folder *folder);
 /*
  * The tensors and the configuration (owned by the caller) as they are, of any peft_type. `path` is the
@@ -18,8 +21,8 @@ bool pt_peft_is_adapter(const struct pt_folder *folder);
  */
 int pt_peft_read(struct pt_tensors *set, json_t **config, const struct pt_folder *folder, const char *path,
                  struct pt_error *err) PT_MUST_USE;
-/* Adds what the configuration says to the metadata, under the keys of tuned.h. A peft_type that no method has
- * is PT_MISMATCH. */
+/* Adds what the configuration says to the metadata, under the keys of tuned.h. A peft_type that no method
+ * has, and another task_type than PT_PEFT_TASK (none included), is PT_MISMATCH. */
 int pt_peft_note(struct pt_tensors *set, const json_t *config, const char *path,
                  struct pt_error *err) PT_MUST_USE;
 

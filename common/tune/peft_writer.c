@@ -8,6 +8,7 @@
 #include "fmt/safetensors.h"
 #include "io/folder.h"
 #include "tune/method.h"
+#include "tune/peft_reader.h"
 
 /* The keys that every method has; the method adds its own. */
 static json_t *common_config(const struct pt_tuned *tuned)
@@ -15,7 +16,7 @@ static json_t *common_config(const struct pt_tuned *tuned)
     return json_pack("{s:n, s:s?, s:b, s:n, s:s, s:s, s:n, s:s}", "auto_mapping", "base_model_name_or_path",
                      pt_tuned_metadata(tuned, PT_KEY_BASE_NAME), "inference_mode", true, "modules_to_save",
                      "peft_type", tuned->method->peft_type, "peft_version", PT_PEFT_VERSION, "revision",
-                     "task_type", "CAUSAL_LM");
+                     "task_type", PT_PEFT_TASK);
 }
 
 static int append_card(struct pt_buffer *card, const struct pt_tuned *tuned, struct pt_error *err)

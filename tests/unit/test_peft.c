@@ -119,6 +119,9 @@ static void pickled_adapters_hold_the_same_numbers(void **state)
     pt_tuned_free(pickled);
 }
 
+/* What PEFT's prompts for language models have in common. */
+#define PROMPT_TUNING "\"peft_type\": \"PROMPT_TUNING\", \"task_type\": \"CAUSAL_LM\""
+
 /* An adapter folder with this configuration and a good prompt in it. */
 static const char *adapter(const char *config)
 {
@@ -135,32 +138,39 @@ static const char *adapter(const char *config)
 static void configurations_are_read_leniently_but_not_blindly(void **state)
 {
     (void)state;
-    pt_tuned_free(open_prompt(adapter("{\"peft_type\": \"PROMPT_TUNING\"}")));
-    pt_tuned_free(
-        open_prompt(adapter("{\"peft_type\": \"PROMPT_TUNING\", \"news\": [1], \"num_layers\": null}")));
+    pt_tuned_free(open_prompt(adapter("{" PROMPT_TUNING "}")));
+    pt_tuned_free(open_prompt(adapter("{" PROMPT_TUNING ", \"news\": [1], \"num_layers\": null}")));
     refuses(adapter("{\"peft_type\": \"LORA\"}"), NULL, PT_MISMATCH, "method 'LORA' is not supported");
     refuses(adapter("{\"peft_type\": \"PREFIX_TUNING\"}"), NULL, PT_MISMATCH, "PREFIX_TUNING");
-    refuses(adapter("{\"peft_type\": \"PROMPT_TUNING\", \"num_transformer_submodules\": 2}"), NULL,
-            PT_MISMATCH, "causal");
-    pt_tuned_free(open_prompt(
-        adapter("{\"peft_type\": \"PROMPT_TUNING\", \"num_virtual_tokens\": 1, \"token_dim\": 4}")));
-    refuses(adapter("{\"peft_type\": \"PROMPT_TUNING\", \"num_virtual_tokens\": 7}"), NULL, PT_BAD_INPUT,
+    refuses(adapter("{" PROMPT_TUNING ", \"num_transformer_submodules\": 2}"), NULL, PT_MISMATCH, "causal");
+    pt_tuned_free(open_prompt(adapter("{" PROMPT_TUNING ", \"num_virtual_tokens\": 1, \"token_dim\": 4}")));
+    refuses(adapter("{" PROMPT_TUNING ", \"num_virtual_tokens\": 7}"), NULL, PT_BAD_INPUT,
             "num_virtual_tokens is 7, but the tensor has 1");
-    refuses(adapter("{\"peft_type\": \"PROMPT_TUNING\", \"token_dim\": \"4\"}"), NULL, PT_BAD_INPUT,
-            "token_dim");
+    refuses(adapter("{" PROMPT_TUNING ", \"token_dim\": \"4\"}"), NULL, PT_BAD_INPUT, "token_dim");
     refuses(adapter("{}"), NULL, PT_BAD_INPUT, "peft_type");
     refuses(adapter("[]"), NULL, PT_BAD_INPUT, "object");
     refuses(adapter("{\"peft_type\": 1}"), NULL, PT_BAD_INPUT, "peft_type");
-    refuses(adapter("{\"peft_type\": \"PROMPT_TUNING\", \"num_layers\": -1}"), NULL, PT_BAD_INPUT,
-            "num_layers");
+    refuses(adapter("{" PROMPT_TUNING ", \"num_layers\": -1}"), NULL, PT_BAD_INPUT, "num_layers");
     refuses(adapter("{\"peft_type\": "), NULL, PT_BAD_INPUT, "adapter_config.json");
     refuses(adapter(""), NULL, PT_BAD_INPUT, "adapter_config.json");
+}
+
+/* PEFT loads these and then leaves the prompt out, or hands it to a classifier. */
+static void adapters_of_other_tasks_are_refused_by_name(void **state)
+{
+    (void)state;
+    refuses(adapter("{\"peft_type\": \"PROMPT_TUNING\"}"), NULL, PT_MISMATCH, "task_type is null");
+    refuses(adapter("{\"peft_type\": \"PROMPT_TUNING\", \"task_type\": null}"), NULL, PT_MISMATCH,
+            "adapter_config.json: task_type is null");
+    refuses(adapter("{\"peft_type\": \"PROMPT_TUNING\", \"task_type\": \"SEQ_CLS\"}"), NULL, PT_MISMATCH,
+            "task_type is SEQ_CLS");
+    refuses(adapter("{\"peft_type\": \"PROMPT_TUNING\", \"task_type\": 1}"), NULL, PT_BAD_INPUT, "task_type");
 }
 
 static void a_folder_without_tensors_is_malformed(void **state)
 {
     (void)state;
-    const char *folder = adapter("{\"peft_type\": \"PROMPT_TUNING\"}");
+    const char *folder = adapter("{" PROMPT_TUNING "}");
     remove(inside(folder, "adapter_model.safetensors"));
     refuses(folder, NULL, PT_BAD_INPUT, "adapter_model.safetensors");
 }
@@ -168,12 +178,12 @@ static void a_folder_without_tensors_is_malformed(void **state)
 static void paths_of_other_machines_are_cut(void **state)
 {
     (void)state;
-    struct pt_tuned *tuned = open_prompt(adapter(
-        "{\"peft_type\": \"PROMPT_TUNING\", \"base_model_name_or_path\": \"/home/someone/models/bloom\"}"));
+    struct pt_tuned *tuned = open_prompt(
+        adapter("{" PROMPT_TUNING ", \"base_model_name_or_path\": \"/home/someone/models/bloom\"}"));
     assert_string_equal(pt_tuned_metadata(tuned, PT_KEY_BASE_NAME), "bloom");
     pt_tuned_free(tuned);
-    tuned = open_prompt(adapter(
-        "{\"peft_type\": \"PROMPT_TUNING\", \"base_model_name_or_path\": \"bigscience/bloom-560m\"}"));
+    tuned =
+        open_prompt(adapter("{" PROMPT_TUNING ", \"base_model_name_or_path\": \"bigscience/bloom-560m\"}"));
     assert_string_equal(pt_tuned_metadata(tuned, PT_KEY_BASE_NAME), "bigscience/bloom-560m");
     pt_tuned_free(tuned);
 }
@@ -187,6 +197,7 @@ int main(void)
         cmocka_unit_test(archives_of_adapters_are_read),
         cmocka_unit_test(pickled_adapters_hold_the_same_numbers),
         cmocka_unit_test(configurations_are_read_leniently_but_not_blindly),
+        cmocka_unit_test(adapters_of_other_tasks_are_refused_by_name),
         cmocka_unit_test(a_folder_without_tensors_is_malformed),
         cmocka_unit_test(paths_of_other_machines_are_cut),
     };
