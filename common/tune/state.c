@@ -93,7 +93,7 @@ static json_t *new_metadata(const struct pt_position *position, const json_t *id
         pt_fail(err, PT_FAILED, "out of memory");
         return NULL;
     }
-    int status = set_string(metadata, "kind", PT_STATE_KIND, err);
+    int status = set_string(metadata, PT_KEY_KIND, PT_STATE_KIND, err);
     if (!status)
         status = write_position(metadata, position, err);
     const char *key;
@@ -160,7 +160,7 @@ int pt_state_open(struct pt_state **state, const char *path, struct pt_error *er
         return (int)err->status;
     if (pt_safetensors_open(&new->set, path, err))
         goto fail;
-    const char *kind = pt_tensors_metadata(&new->set, "kind");
+    const char *kind = pt_tensors_metadata(&new->set, PT_KEY_KIND);
     if (!kind || strcmp(kind, PT_STATE_KIND)) {
         pt_fail(err, PT_MISMATCH, "%s: not the state of a run, as pt-train --save writes it", path);
         goto fail;

@@ -26,7 +26,8 @@ struct pt_position {
     double eval_loss;
 };
 
-#define PT_STATE_KIND "training-state" /* the metadata key "kind" */
+#define PT_KEY_KIND "kind" /* metadata; prompts have none */
+#define PT_STATE_KIND "training-state"
 
 /*
  * Replaces the file at once, when all is written. `identity` is an object of strings: everything that other

@@ -37,7 +37,7 @@ int pt_tuned_create(struct pt_tuned **tuned, const struct pt_method *method, con
  * A tensor file of ours (a path, "-", a pipe), PEFT's adapter_model.safetensors, or its folder or an archive
  * of it. With a model, its fingerprint (if the file has one) and shapes are checked: PT_MISMATCH names both
  * fingerprints, unless ignore_fingerprint; the metadata then names this model. A value that is not finite is
- * PT_BAD_INPUT and named.
+ * PT_BAD_INPUT and named. The state of a training run is PT_MISMATCH.
  */
 int pt_tuned_open(struct pt_tuned **tuned, const char *path, const struct pt_model *model,
                   bool ignore_fingerprint, struct pt_error *err) PT_MUST_USE;

@@ -10,6 +10,7 @@
 #include "tune/method.h"
 #include "tune/peft_reader.h"
 #include "tune/prompt_tuning.h"
+#include "tune/state.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -77,6 +78,18 @@ static int read_any(struct pt_tensors *set, json_t **config, const char *path, s
     return read_source(set, path, err);
 }
 
+/* A state has the tensors of a prompt, and where the optimiser has no moments no others. */
+static int check_kind(const struct pt_tensors *set, const char *name, struct pt_error *err)
+{
+    const char *kind = pt_tensors_metadata(set, PT_KEY_KIND);
+    if (!kind)
+        return PT_OK;
+    if (strcmp(kind, PT_STATE_KIND))
+        return pt_fail(err, PT_MISMATCH, "%s: of kind '%s', not a prompt", name, kind);
+    pt_fail(err, PT_MISMATCH, "%s: the state of a training run, not a prompt", name);
+    return pt_error_hint(err, "pt-train --resume goes on with it");
+}
+
 static int find_method(struct pt_tuned *tuned, const struct pt_tensors *set, struct pt_error *err)
 {
     const char *name = pt_tensors_metadata(set, PT_KEY_METHOD);
@@ -135,6 +148,8 @@ static int check_base(struct pt_tuned *tuned, const struct pt_model *model, bool
 static int take(struct pt_tuned *tuned, const struct pt_tensors *set, const json_t *config,
                 struct pt_error *err)
 {
+    if (check_kind(set, tuned->name, err))
+        return (int)err->status;
     if (find_method(tuned, set, err))
         return pt_error_in(err, "%s", tuned->name);
     tuned->metadata = set->metadata ? json_copy(set->metadata) : json_object();

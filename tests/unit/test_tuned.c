@@ -125,6 +125,20 @@ static void other_tensors_are_no_prompt(void **state)
     refuses(path, NULL, PT_BAD_INPUT, "other");
 }
 
+/* With SGD a state has the tensors of a prompt and no others. */
+static void states_are_no_prompts(void **state)
+{
+    (void)state;
+    struct pt_error err = {0};
+    struct pt_tuned *tuned;
+    const char *path = write_prompt("a-state", 2, 0, json_pack("{s:s}", "kind", "training-state"));
+    refuses(path, NULL, PT_MISMATCH, "a-state: the state of a training run, not a prompt");
+    assert_int_equal(pt_tuned_open(&tuned, path, NULL, true, &err), PT_MISMATCH);
+    assert_non_null(strstr(err.hint, "--resume"));
+    refuses(write_prompt("another", 2, 0, json_pack("{s:s}", "kind", "sketch")), NULL, PT_MISMATCH,
+            "of kind 'sketch', not a prompt");
+}
+
 static void prompts_and_models_that_do_not_belong_together_are_refused(void **state)
 {
     (void)state;
@@ -171,6 +185,7 @@ int main(void)
         cmocka_unit_test(half_precision_prompts_are_widened),
         cmocka_unit_test(values_that_are_not_finite_are_named),
         cmocka_unit_test(other_tensors_are_no_prompt),
+        cmocka_unit_test(states_are_no_prompts),
         cmocka_unit_test(prompts_and_models_that_do_not_belong_together_are_refused),
         cmocka_unit_test(the_plug_is_the_parameter),
     };
