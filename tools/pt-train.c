@@ -330,12 +330,19 @@ static int prepare(struct run *run, struct pt_error *err)
     if (!run->identity ||
         (run->state && pt_state_check(run->state, run->identity, training->ignore_mismatch, err)))
         return (int)err->status;
-    const struct pt_position *resumed = run->state ? pt_state_position(run->state) : NULL;
-    if (settings->log && pt_run_log_open(&run->log, settings->log, resumed, err))
+    return pt_training_check(training, err);
+}
+
+static int open_log(struct run *run, struct pt_error *err)
+{
+    const char *path = run->settings->log;
+    struct pt_position resumed = {0};
+    if (run->state)
+        resumed = pt_training_resumed(&run->training);
+    run->start = resumed.done;
+    if (path && pt_run_log_open(&run->log, path, run->state ? &resumed : NULL, err))
         return (int)err->status;
-    training->log = run->log;
-    if (resumed)
-        run->start = resumed->done;
+    run->training.log = run->log;
     return PT_OK;
 }
 
@@ -406,7 +413,7 @@ static int do_run(struct run *run, struct pt_error *err)
     if (check_settings(run->settings, run->stream_path, err) || open_output(run, err))
         return (int)err->status;
     pt_source_set_interrupt(should_stop, run);
-    if (open_inputs(run, err) || prepare(run, err) || train(run, &result, err))
+    if (open_inputs(run, err) || prepare(run, err) || open_log(run, err) || train(run, &result, err))
         return (int)err->status;
     return result.stopped ? report_stop(run, &result) : deliver(run, &result, err);
 }

@@ -299,6 +299,14 @@ int pt_engine_evaluate(struct pt_engine *engine, const struct pt_sequence *seque
     return PT_OK;
 }
 
+int pt_engine_check_length(const struct pt_engine *engine, const struct pt_sequence *sequence,
+                           struct pt_error *err)
+{
+    const struct pt_weights *weights = &engine->weights;
+    return pt_position_tables_check(engine->pass.config,
+                                    weights->n_keys + weights->rows.n + pt_sequence_rows(sequence), err);
+}
+
 int pt_engine_logits(struct pt_engine *engine, const uint32_t *words, size_t n, float *logits,
                      struct pt_error *err)
 {

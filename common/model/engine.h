@@ -50,6 +50,10 @@ int pt_engine_update(struct pt_engine *engine, const struct pt_sequence *sequenc
 /* Losses alone, in slices. */
 int pt_engine_evaluate(struct pt_engine *engine, const struct pt_sequence *sequences, size_t n,
                        struct pt_sequence_loss *each, struct pt_error *err) PT_MUST_USE;
+/* PT_MISMATCH where an update or an evaluation of this sequence would be: the model has not the positions
+ * that it takes, those in front included. */
+int pt_engine_check_length(const struct pt_engine *engine, const struct pt_sequence *sequence,
+                           struct pt_error *err) PT_MUST_USE;
 /* Logits of every row behind the prompt: logits [n, vocab] f32. */
 int pt_engine_logits(struct pt_engine *engine, const uint32_t *words, size_t n, float *logits,
                      struct pt_error *err) PT_MUST_USE;

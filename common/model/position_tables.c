@@ -90,13 +90,20 @@ static bool is_bounded(const struct pt_config *config)
             (config->rope.kind == PT_ROPE_DYNAMIC || config->local_rope.kind == PT_ROPE_DYNAMIC));
 }
 
-int pt_position_tables_reach(struct pt_position_tables *tables, const struct pt_config *config, size_t n,
-                             struct pt_error *err)
+int pt_position_tables_check(const struct pt_config *config, size_t n, struct pt_error *err)
 {
     if (is_bounded(config) && n > config->n_positions)
         return pt_fail(err, PT_MISMATCH,
                        "a sequence of %zu positions, those in front included: the model has %" PRIu64, n,
                        config->n_positions);
+    return PT_OK;
+}
+
+int pt_position_tables_reach(struct pt_position_tables *tables, const struct pt_config *config, size_t n,
+                             struct pt_error *err)
+{
+    if (pt_position_tables_check(config, n, err))
+        return (int)err->status;
     if (config->positions != PT_ROTARY || n <= tables->n_positions)
         return PT_OK;
     n = n > 2 * tables->n_positions ? n : 2 * tables->n_positions;

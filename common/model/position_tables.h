@@ -24,7 +24,9 @@ struct pt_position_tables {
 int pt_position_tables_init(struct pt_position_tables *tables, const struct pt_config *config,
                             struct pt_error *err) PT_MUST_USE;
 void pt_position_tables_free(struct pt_position_tables *tables);
-/* Makes the tables reach the positions below n. PT_MISMATCH where the model has not so many. */
+/* PT_MISMATCH where the model has fewer than n positions. */
+int pt_position_tables_check(const struct pt_config *config, size_t n, struct pt_error *err) PT_MUST_USE;
+/* Makes the tables reach the positions below n. Checks that, too. */
 int pt_position_tables_reach(struct pt_position_tables *tables, const struct pt_config *config, size_t n,
                              struct pt_error *err) PT_MUST_USE;
 

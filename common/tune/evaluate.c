@@ -52,7 +52,7 @@ static int run_batch(struct batch *batch, struct pt_error *err)
 
 static int add_example(struct batch *batch, const struct pt_example *example, struct pt_error *err)
 {
-    if (pt_tuned_model_check_ids(batch->model, example, batch->sums->examples + batch->n + 1, err))
+    if (pt_tuned_model_check_example(batch->model, example, batch->sums->examples + batch->n + 1, err))
         return (int)err->status;
     bool full = batch->n == BATCH_EXAMPLES || (batch->n && batch->words.n + example->n_words > BATCH_ROWS);
     if (full && run_batch(batch, err))

@@ -20,8 +20,8 @@ typedef int pt_evaluate_each(void *context, const struct pt_sequence *sequence,
 
 /*
  * Evaluates a stream of examples or updates to its end, a few thousand tokens at a time, so that its length
- * does not matter. `each` may be NULL. An id that the model lacks is PT_MISMATCH; a loss that is not finite
- * PT_NUMERIC.
+ * does not matter. `each` may be NULL. An id or a position that the model lacks is PT_MISMATCH; a loss that
+ * is not finite PT_NUMERIC.
  */
 int pt_evaluate_stream(const struct pt_tuned_model *model, struct pt_stream_reader *reader,
                        pt_evaluate_each *each, void *context, struct pt_evaluation *sums,

@@ -19,7 +19,7 @@ static int check_examples(const struct pt_tuned_model *model, struct pt_stream_r
             return (int)err->status;
         if (end)
             break;
-        if (pt_tuned_model_check_ids(model, &example, ++number, err))
+        if (pt_tuned_model_check_example(model, &example, ++number, err))
             return (int)err->status;
     }
     if (!pt_stream_reader_totals(reader).targets)

@@ -14,8 +14,8 @@ struct pt_held_out {
 };
 
 /*
- * Reads the stream at `path` to its end and checks it as the training stream is checked: tokenizers
- * and ids (PT_MISMATCH). One that counts no token at all is PT_BAD_INPUT. Starts
+ * Reads the stream at `path` to its end and checks it as the training stream is checked: tokenizers,
+ * ids and lengths (PT_MISMATCH). One that counts no token at all is PT_BAD_INPUT. Starts
  * zeroed.
  */
 int pt_held_out_read(struct pt_held_out *held_out, const char *path, const struct pt_tuned_model *model,

@@ -18,9 +18,19 @@ struct pt_run_log {
     char *name; /* owned */
 };
 
-/* Whether a line stays when a run goes on behind `updates` updates. */
+/* Whether a line was written up to this position: of those behind its last update, an evaluation's only if
+ * the position knows it. */
+static bool is_of(const struct pt_position *position, const json_t *line, uint64_t step)
+{
+    if (json_object_get(line, "train_loss") || step > position->done.updates)
+        return false;
+    return step < position->done.updates || !json_object_get(line, "eval_loss") ||
+           (position->evaluated && position->eval_updates == step);
+}
+
+/* Whether a line stays when a run goes on at this position. */
 static int judge_line(const struct pt_run_log *log, const char *line, size_t n, uint64_t number,
-                      uint64_t updates, bool *stays, struct pt_error *err)
+                      const struct pt_position *position, bool *stays, struct pt_error *err)
 {
     char where[64];
     snprintf(where, sizeof where, "line %" PRIu64, number);
@@ -32,13 +42,13 @@ static int judge_line(const struct pt_run_log *log, const char *line, size_t n, 
         pt_error_in(err, "%s: not a log of pt-train", log->name);
     else if (!found)
         pt_fail(err, PT_BAD_INPUT, "%s: %s: not a line of a log of pt-train", log->name, where);
-    *stays = found && step <= updates && !json_object_get(object, "train_loss");
+    *stays = found && is_of(position, object, step);
     json_decref(object);
     return (int)err->status;
 }
 
 /* Cuts the file behind the last line that stays. */
-static int cut_behind(struct pt_run_log *log, uint64_t updates, struct pt_error *err)
+static int cut_behind(struct pt_run_log *log, const struct pt_position *position, struct pt_error *err)
 {
     char *line = NULL;
     size_t capacity = 0;
@@ -48,7 +58,7 @@ static int cut_behind(struct pt_run_log *log, uint64_t updates, struct pt_error 
         ssize_t length = getline(&line, &capacity, log->file);
         if (length <= 0 || line[length - 1] != '\n')
             break;
-        if (!judge_line(log, line, (size_t)length, number, updates, &stays, err) && stays)
+        if (!judge_line(log, line, (size_t)length, number, position, &stays, err) && stays)
             kept += length;
     }
     free(line);
@@ -76,7 +86,7 @@ int pt_run_log_open(struct pt_run_log **log, const char *path, const struct pt_p
         goto fail;
     new->file = resumed ? open_existing(path) : NULL;
     if (new->file) {
-        if (cut_behind(new, resumed->done.updates, err))
+        if (cut_behind(new, resumed, err))
             goto fail;
     } else {
         new->file = fopen(path, "we");

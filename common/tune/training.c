@@ -47,7 +47,36 @@ uint64_t pt_training_updates(const struct pt_training *training)
     return training->max_updates < n ? training->max_updates : n;
 }
 
-/* Checks the ids and gives every example its words and weight. Returns the counted tokens in *targets. */
+/* The evaluation at the end of a run that was shorter is none of a run that goes on. */
+struct pt_position pt_training_resumed(const struct pt_training *training)
+{
+    struct pt_position at = *pt_state_position(training->resumed);
+    if (at.done.updates < pt_training_updates(training) && !is_due(training->eval_every, at.done.updates))
+        at.evaluated = at.evaluated && at.eval_updates < at.done.updates;
+    return at;
+}
+
+int pt_training_check(const struct pt_training *training, struct pt_error *err)
+{
+    const uint64_t n = pt_stream_reader_head(training->stream)->n_updates;
+    if (!n)
+        return pt_fail(err, PT_BAD_INPUT, "the stream holds no updates");
+    if (!training->resumed)
+        return PT_OK;
+    const char *name = pt_state_name(training->resumed);
+    const uint64_t done = pt_state_position(training->resumed)->done.updates;
+    if (done > n)
+        return pt_fail(err, PT_MISMATCH, "%s: is behind update %" PRIu64 ", and the stream has only %" PRIu64,
+                       name, done, n);
+    if (done > training->max_updates)
+        return pt_fail(err, PT_MISMATCH,
+                       "%s: is behind update %" PRIu64 ", and the run is to stop behind update %" PRIu64,
+                       name, done, training->max_updates);
+    return PT_OK;
+}
+
+/* Checks the examples and gives every example its words and weight. Returns the counted tokens in *targets.
+ */
 static int prepare(struct run *run, const struct pt_update *update, uint64_t *targets, struct pt_error *err)
 {
     size_t n = update->n_examples;
@@ -57,7 +86,7 @@ static int prepare(struct run *run, const struct pt_update *update, uint64_t *ta
     *targets = pt_loss_weights(run->plan->settings.loss_rule, update, run->weights);
     for (size_t i = 0; i < n; i++) {
         const struct pt_example *example = &update->examples[i];
-        if (pt_tuned_model_check_ids(run->plan->model, example, run->at.done.examples + i + 1, err))
+        if (pt_tuned_model_check_example(run->plan->model, example, run->at.done.examples + i + 1, err))
             return (int)err->status;
         run->sequences[i] = (struct pt_sequence){example->words, example->n_words, run->weights[i]};
     }
@@ -145,11 +174,24 @@ static void count(struct run *run, const struct pt_update *update)
     run->at.chain = pt_stream_reader_chain(run->plan->stream);
 }
 
+/* Reads on, unless the run is told to stop: *update is there where run->stopped is false. A signal ends
+ * waiting for input, and one to the whole pipeline the producer; the run still ends tidily. */
+static int read_or_stop(struct run *run, struct pt_update *update, bool *end, struct pt_error *err)
+{
+    run->stopped = run->stopped || should_stop(run);
+    if (run->stopped || !pt_stream_read_update(run->plan->stream, update, end, err))
+        return PT_OK;
+    run->stopped = should_stop(run);
+    if (run->stopped)
+        *err = (struct pt_error){0};
+    return (int)err->status;
+}
+
 static int read_update(struct run *run, struct pt_update *update, struct pt_error *err)
 {
     PT_PROFILED(PT_PART_INPUT, PT_FORWARD, 0);
     bool end = false;
-    if (pt_stream_read_update(run->plan->stream, update, &end, err))
+    if (read_or_stop(run, update, &end, err))
         return (int)err->status;
     if (end)
         return pt_fail(err, PT_BAD_INPUT, "the stream ends behind update %" PRIu64 " of %" PRIu64,
@@ -157,20 +199,10 @@ static int read_update(struct run *run, struct pt_update *update, struct pt_erro
     return PT_OK;
 }
 
-/* Reads what the saved run had read, and compares. */
-static int skip(struct run *run, const struct pt_position *to, struct pt_error *err)
+/* Whether what was skipped is what the saved run had read. */
+static int check_chain(const struct run *run, const struct pt_position *to, struct pt_error *err)
 {
     const struct pt_training *plan = run->plan;
-    if (to->done.updates > pt_stream_reader_head(plan->stream)->n_updates)
-        return pt_fail(err, PT_MISMATCH, "%s: is behind update %" PRIu64 ", and the stream has only %" PRIu64,
-                       pt_state_name(plan->resumed), to->done.updates,
-                       pt_stream_reader_head(plan->stream)->n_updates);
-    while (run->at.done.updates < to->done.updates) {
-        struct pt_update update;
-        if (read_update(run, &update, err))
-            return (int)err->status;
-        count(run, &update);
-    }
     if (to->done.updates && run->at.chain != to->chain) {
         if (!plan->ignore_mismatch)
             return pt_fail(err, PT_MISMATCH,
@@ -180,8 +212,24 @@ static int skip(struct run *run, const struct pt_position *to, struct pt_error *
         pt_log(PT_LOG_WARNING, "%s: the state of a run on another stream, used all the same",
                pt_state_name(plan->resumed));
     }
-    uint64_t chain = run->at.chain;
-    run->at = *to;
+    return PT_OK;
+}
+
+/* Reads what the saved run had read, and compares. Where that is stopped, the run stands where it stood. */
+static int skip(struct run *run, struct pt_error *err)
+{
+    const struct pt_position to = pt_training_resumed(run->plan);
+    while (!run->stopped && run->at.done.updates < to.done.updates) {
+        struct pt_update update;
+        if (read_update(run, &update, err))
+            return (int)err->status;
+        if (!run->stopped)
+            count(run, &update);
+    }
+    if (!run->stopped && check_chain(run, &to, err))
+        return (int)err->status;
+    uint64_t chain = run->stopped ? to.chain : run->at.chain;
+    run->at = to;
     run->at.chain = chain;
     return PT_OK;
 }
@@ -191,12 +239,11 @@ static int start(struct run *run, struct pt_error *err)
     const struct pt_training *plan = run->plan;
     run->parameters = pt_tuned_parameters(plan->model->tuned);
     run->saved = UINT64_MAX;
-    if (!pt_stream_reader_head(plan->stream)->n_updates)
-        return pt_fail(err, PT_BAD_INPUT, "the stream holds no updates");
-    if (pt_optimizer_new(&run->optimizer, &plan->settings.optimizer, run->parameters, err))
+    if (pt_training_check(plan, err) ||
+        pt_optimizer_new(&run->optimizer, &plan->settings.optimizer, run->parameters, err))
         return (int)err->status;
-    if (plan->resumed && (pt_state_restore(plan->resumed, run->parameters, run->optimizer, err) ||
-                          skip(run, pt_state_position(plan->resumed), err)))
+    if (plan->resumed &&
+        (pt_state_restore(plan->resumed, run->parameters, run->optimizer, err) || skip(run, err)))
         return (int)err->status;
     run->start = run->at;
     run->start_seconds = pt_clock_seconds();
@@ -212,6 +259,16 @@ static int save(struct run *run, struct pt_error *err)
                           err);
 }
 
+/* What was trained is not lost with an evaluation that failed. */
+static int save_before_failing(struct run *run, struct pt_error *err)
+{
+    struct pt_error unsaved = {0};
+    pt_error_in(err, "behind update %" PRIu64, run->at.done.updates);
+    if (run->plan->save && run->at.done.updates > run->start.done.updates && !save(run, &unsaved))
+        pt_error_hint(err, "the state is in %s", run->plan->save);
+    return (int)err->status;
+}
+
 /* Measures the held-out loss, unless that was done behind this update. */
 static int evaluate(struct run *run, struct pt_error *err)
 {
@@ -224,7 +281,7 @@ static int evaluate(struct run *run, struct pt_error *err)
     bool complete;
     if (pt_tuned_forward(plan->model->tuned, &plugs, err) ||
         pt_held_out_evaluate(plan->held_out, should_stop, run, &loss, &targets, &complete, err))
-        return pt_error_in(err, "behind update %" PRIu64, run->at.done.updates);
+        return save_before_failing(run, err);
     if (!complete)
         return PT_OK;
     run->saved = UINT64_MAX; /* a state of this update that was saved already lacks the evaluation */
@@ -260,14 +317,8 @@ static int one_update(struct run *run, struct pt_error *err)
     struct pt_update update;
     struct pt_update_report report = {0};
     pt_profile_run(run->plan->profile);
-    if (read_update(run, &update, err)) {
-        /* A signal ends waiting for input, and one to the whole pipeline the producer: this run still ends
-         * tidily. */
-        if (!should_stop(run))
-            return (int)err->status;
-        *err = (struct pt_error){0};
-        return PT_OK;
-    }
+    if (read_update(run, &update, err) || run->stopped)
+        return (int)err->status;
     if (take_step(run, &update, &report, err))
         return fail_in_update(run, &update, err);
     pt_profile_run(false);
@@ -284,9 +335,10 @@ static int go_through(struct run *run, struct pt_error *err)
 {
     uint64_t last = pt_training_updates(run->plan);
     /* The saved run may have been stopped in the middle of an evaluation. */
-    if (run->plan->resumed && is_due(run->plan->eval_every, run->at.done.updates) && evaluate(run, err))
+    if (!run->stopped && run->plan->resumed && is_due(run->plan->eval_every, run->at.done.updates) &&
+        evaluate(run, err))
         return (int)err->status;
-    while (!(run->stopped = should_stop(run)) && run->at.done.updates < last)
+    while (!run->stopped && run->at.done.updates < last)
         if (one_update(run, err))
             return (int)err->status;
     return PT_OK;
@@ -296,9 +348,9 @@ static int go_through(struct run *run, struct pt_error *err)
  */
 static int drain(struct run *run, struct pt_error *err)
 {
-    for (bool end = false; !end;) {
+    for (bool end = false; !end && !run->stopped;) {
         struct pt_update update;
-        if (pt_stream_read_update(run->plan->stream, &update, &end, err))
+        if (read_or_stop(run, &update, &end, err))
             return (int)err->status;
     }
     return PT_OK;
@@ -312,7 +364,8 @@ static int finish(struct run *run, struct pt_error *err)
     run->stopped = run->stopped || should_stop(run);
     if (save(run, err) || run->stopped || drain(run, err))
         return (int)err->status;
-    if (!plan->log)
+    run->stopped = run->stopped || should_stop(run);
+    if (run->stopped || !plan->log)
         return PT_OK;
     return pt_run_log_totals(plan->log, &run->at, run->at.done.examples - run->start.done.examples,
                              run->at.done.updates - run->start.done.updates,

@@ -65,11 +65,20 @@ struct pt_training_result {
 /* Updates that the run will have done at its end. */
 uint64_t pt_training_updates(const struct pt_training *training);
 
+/* Whether the stream has updates, and whether the state that the run goes on from lies on its way:
+ * PT_MISMATCH where it is behind the stream's last update or behind max_updates. */
+int pt_training_check(const struct pt_training *training, struct pt_error *err) PT_MUST_USE;
+
+/* Where a run that goes on stands: the state's position, but for an evaluation that was due only since the
+ * saved run ended there. */
+struct pt_position pt_training_resumed(const struct pt_training *training);
+
 /*
  * Runs to the end: the tuned object then holds the result. After the last update the stream is still read to
  * its end section, so that its producer can finish and what came is known to be what its head promised. A
  * loss, gradient or value that is not finite is PT_NUMERIC and names the update and its examples; an update
- * without any counted token has loss 0 and gradient 0, with a warning.
+ * without any counted token has loss 0 and gradient 0, with a warning. Where an evaluation fails, the state
+ * is saved first, if it is to be saved at all.
  */
 int pt_training_run(const struct pt_training *training, struct pt_training_result *result,
                     struct pt_error *err) PT_MUST_USE;

@@ -77,8 +77,8 @@ int pt_tuned_model_check_stream(const struct pt_tuned_model *model, const struct
     return model->tuned ? check_tuned(model->tuned, head, stream_name, err) : PT_OK;
 }
 
-int pt_tuned_model_check_ids(const struct pt_tuned_model *model, const struct pt_example *example,
-                             uint64_t number, struct pt_error *err)
+int pt_tuned_model_check_example(const struct pt_tuned_model *model, const struct pt_example *example,
+                                 uint64_t number, struct pt_error *err)
 {
     uint64_t vocab_size = pt_model_config(model->base)->vocab_size;
     for (uint64_t i = 0; i < example->n_words; i++)
@@ -86,7 +86,10 @@ int pt_tuned_model_check_ids(const struct pt_tuned_model *model, const struct pt
             return pt_fail(err, PT_MISMATCH,
                            "example %" PRIu64 ": token %" PRIu32 " is not one of the %" PRIu64 " of %s",
                            number, PT_TOKEN_ID(example->words[i]), vocab_size, pt_model_name(model->base));
-    return PT_OK;
+    const struct pt_sequence sequence = {.words = example->words, .n = (size_t)example->n_words};
+    return pt_engine_check_length(model->engine, &sequence, err)
+               ? pt_error_in(err, "example %" PRIu64, number)
+               : PT_OK;
 }
 
 int pt_tuned_model_open_stream(const struct pt_tuned_model *model, const char *path,

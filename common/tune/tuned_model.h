@@ -38,10 +38,10 @@ void pt_tuned_model_close(struct pt_tuned_model *model);
  */
 int pt_tuned_model_check_stream(const struct pt_tuned_model *model, const struct pt_stream_head *head,
                                 const char *stream_name, struct pt_error *err) PT_MUST_USE;
-/* PT_MISMATCH for an id that the model has no embedding for; `number` is the example's, from 1, for the
- * message. */
-int pt_tuned_model_check_ids(const struct pt_tuned_model *model, const struct pt_example *example,
-                             uint64_t number, struct pt_error *err) PT_MUST_USE;
+/* PT_MISMATCH for an id that the model has no embedding for, and for more positions than it has; `number` is
+ * the example's, from 1, for the message. */
+int pt_tuned_model_check_example(const struct pt_tuned_model *model, const struct pt_example *example,
+                                 uint64_t number, struct pt_error *err) PT_MUST_USE;
 /* Opens a stream and checks it. What was opened is the caller's to close, also after a failure. */
 int pt_tuned_model_open_stream(const struct pt_tuned_model *model, const char *path,
                                struct pt_source **source, struct pt_stream_reader **stream,

@@ -170,6 +170,71 @@ wait_for_step() {
     pt-info --verify state
 }
 
+@test "a run that ended early and goes on: the log of one that did not, evaluations too" {
+    for every in 4 50; do
+        train -q --eval "$EXAMPLES" --eval-every $every --save state --log log --log-every 3 --max-steps 6 "$UPDATES" >early
+        [ "$(jq -s 'map(select(.eval_loss))[-1].step' log)" = 6 ]
+        train -q --eval "$EXAMPLES" --eval-every $every --save state --resume state --log log --log-every 3 "$UPDATES" >tuned
+        train -q --eval "$EXAMPLES" --eval-every $every --save state2 --log log2 --log-every 3 "$UPDATES" >tuned2
+        cmp tuned tuned2
+        cmp state state2
+        cmp <(without_times log) <(without_times log2)
+    done
+}
+
+@test "a state behind --max-steps is refused, one that is there already is delivered" {
+    train -q --save state --max-steps 4 --log log "$UPDATES" >early
+    cp log log.before
+    exits 4 train --resume state --max-steps 3 --log log -o tuned "$UPDATES"
+    says "state: is behind update 4, and the run is to stop behind update 3"
+    [ ! -e tuned ]
+    cmp log log.before
+    train -q --resume state --max-steps 4 "$UPDATES" | cmp - early
+}
+
+@test "a state is no prompt" {
+    train -q --optimizer sgd --save state --max-steps 2 "$UPDATES" >early
+    exits 4 pt-train -m "$MODEL" -p state -o tuned "$UPDATES"
+    says "state: the state of a training run, not a prompt"
+    says "hint: pt-train --resume goes on with it"
+    exits 4 pt-eval -m "$MODEL" -p state "$EXAMPLES"
+    exits 4 pt-merge -o tuned state
+    exits 4 pt-init -m "$MODEL" --from state -o tuned
+    [ ! -e tuned ]
+}
+
+@test "examples longer than the model's positions are refused, held-out ones before the first step" {
+    gpt2=$REFERENCE/../gpt2/model
+    example() { # of N tokens: with 4 in front the last row that is needed has position N + 3
+        jq -c -n --argjson n "$1" '[range($n) | 5 + . % 100] as $ids | [{input_ids: $ids, labels: ([-100, -100] + $ids[2:])}]'
+    }
+    pt-init -q -m "$gpt2" -n 4 >first
+    example 20 | pt-tokenize -q -m "$gpt2" | pt-pack -q >short
+    example 253 | pt-tokenize -q -m "$gpt2" >fits
+    { cat fits; example 254 | pt-tokenize -q -m "$gpt2"; } >long
+    pt-train -q -m "$gpt2" -p first --eval fits --log log -o tuned short
+    rm tuned log
+    exits 4 pt-train -q -m "$gpt2" -p first --eval long --log log --save state -o tuned short
+    says "long: example 2: a sequence of 257 positions, those in front included: the model has 256"
+    [ ! -e tuned ] && [ ! -e log ] && [ ! -e state ]
+    pt-pack -q --no-shuffle --max-length 4096 long >updates
+    exits 4 pt-train -q -m "$gpt2" -p first -o tuned updates
+    says "example 2: a sequence of 257 positions"
+    exits 4 pt-eval -q -m "$gpt2" -p first long
+    says "example 2: a sequence of 257 positions"
+}
+
+@test "an evaluation that fails costs no update" {
+    # Memory for the updates, not for the longest held-out example.
+    jq -c -n '[range(900) | 5 + . % 900] as $ids | [{input_ids: $ids, labels: $ids}]' | pt-tokenize -q -m "$MODEL" >long
+    exits 1 train --eval long --save state --save-every 1000 --memory 1M -o tuned "$UPDATES"
+    says "behind update 30"
+    says "hint: "
+    [ ! -e tuned ]
+    train -q --resume state --memory 1M "$UPDATES" >tuned
+    train -q --memory 1M "$UPDATES" | cmp - tuned
+}
+
 @test "killed in the middle and gone on with: the same bytes, nothing partial left" {
     size=$(stat -c %s "$UPDATES")
     open_feed
@@ -226,6 +291,28 @@ wait_for_step() {
     [ "$status" -eq 143 ]
     [ "$(find . -name '*tuned*')" = "" ]
     train -q --resume state "$UPDATES" | cmp - "$WHOLE"
+}
+
+@test "a signal ends a run that skips what was done, or lets the producer finish" {
+    train -q --save state --max-steps 20 --log log.first "$UPDATES" >early
+    cp state state.before
+    for options in "--resume state" "--resume state --save state" "--max-steps 1"; do
+        cp state.before state
+        open_feed
+        # shellcheck disable=SC2086
+        train_job $options --log log -o tuned feed 2>messages &
+        feed $(($(stat -c %s "$UPDATES") / 2))
+        sleep 0.7
+        kill -TERM $!
+        wait $! && status=0 || status=$?
+        [ "$status" -eq 143 ]
+        run ! grep Interrupted messages
+        [ "$(find . -name '*tuned*')" = "" ]
+        cmp state state.before
+        run ! grep train_loss log
+        exec 7>&-
+        rm feed log
+    done
 }
 
 @test "a reader that goes away ends the run between updates" {

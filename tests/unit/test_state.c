@@ -214,7 +214,7 @@ static void log_goes_on_behind_the_state(void **unused)
 {
     (void)unused;
     size_t n;
-    struct pt_position at = {.done = {.updates = 3}};
+    struct pt_position at = {.done = {.updates = 3}, .evaluated = true, .eval_updates = 3};
     log_lines(1, 6, NULL);
     char *whole = read_file(path, &n);
     log_lines(1, 5, NULL);
@@ -230,6 +230,30 @@ static void log_goes_on_behind_the_state(void **unused)
     assert_memory_equal(whole, first, strlen(first));
     free(whole);
     free(resumed);
+}
+
+/* One that was measured after the state was saved, or since the saved run ended there. */
+static void log_drops_an_evaluation_that_the_state_does_not_know(void **unused)
+{
+    (void)unused;
+    size_t n;
+    struct pt_error err = {0};
+    struct pt_run_log *log = NULL;
+    const struct pt_position known[] = {{.done = {.updates = 3}},
+                                        {.done = {.updates = 3}, .evaluated = true, .eval_updates = 2}};
+    for (size_t i = 0; i < N_OF(known); i++) {
+        log_lines(1, 3, NULL);
+        char *whole = read_file(path, &n);
+        assert_int_equal(pt_run_log_open(&log, path, &known[i], &err), PT_OK);
+        assert_int_equal(pt_run_log_close(log, &err), PT_OK);
+        char *cut = read_file(path, &n);
+        char *last = strstr(strstr(whole, "\"step\": 3}\n"), "\n") + 1;
+        assert_non_null(strstr(last, "eval_loss"));
+        assert_int_equal(n, last - whole);
+        assert_memory_equal(cut, whole, n);
+        free(whole);
+        free(cut);
+    }
 }
 
 static void log_drops_the_totals(void **unused)
@@ -287,6 +311,7 @@ int main(void)
         cmocka_unit_test(damage_is_refused),
         cmocka_unit_test(a_prompt_is_no_state),
         cmocka_unit_test(log_goes_on_behind_the_state),
+        cmocka_unit_test(log_drops_an_evaluation_that_the_state_does_not_know),
         cmocka_unit_test(log_drops_the_totals),
         cmocka_unit_test(a_file_of_others_is_not_cut),
         cmocka_unit_test(full_disk_shows),
