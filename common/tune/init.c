@@ -11,6 +11,7 @@
 #include "tune/method.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
 
 static int record(struct pt_tuned *tuned, json_t *source, struct pt_error *err)
@@ -42,6 +43,18 @@ static int encode(const struct pt_tokenizer *tokenizer, const char *text, struct
     return ids->n ? PT_OK : pt_fail(err, PT_USAGE, "initial text: '%s' has no token", text);
 }
 
+/* The row of token `id`. One that is not finite would make every loss so. */
+static int take_row(const struct pt_model *model, uint32_t id, float *row, struct pt_error *err)
+{
+    pt_model_embedding(model, id, row);
+    for (uint64_t i = 0; i < pt_model_config(model)->hidden_size; i++)
+        if (!isfinite(row[i]))
+            return pt_fail(
+                err, PT_BAD_INPUT, "%s: %s: row %" PRIu32 " is not finite: element %" PRIu64 " is %g",
+                pt_model_name(model), pt_model_tensor_name(model, 0, PT_EMBEDDING), id, i, (double)row[i]);
+    return PT_OK;
+}
+
 static int copy_rows(struct pt_parameter *rows, const struct pt_words *ids, const struct pt_model *model,
                      struct pt_error *err)
 {
@@ -52,7 +65,8 @@ static int copy_rows(struct pt_parameter *rows, const struct pt_words *ids, cons
             return pt_fail(err, PT_MISMATCH,
                            "initial text: token %" PRIu32 " has no row: %s has %" PRIu64 " embeddings", id,
                            pt_model_name(model), config->vocab_size);
-        pt_model_embedding(model, id, rows->value + i * config->hidden_size);
+        if (take_row(model, id, rows->value + i * config->hidden_size, err))
+            return (int)err->status;
     }
     return PT_OK;
 }
@@ -85,12 +99,15 @@ out:
 }
 
 /* torch.randint over the rows of the table, padding rows included. */
-static void sample_rows(struct pt_parameter *rows, struct pt_rng *rng, const struct pt_model *model)
+static int sample_rows(struct pt_parameter *rows, struct pt_rng *rng, const struct pt_model *model,
+                       struct pt_error *err)
 {
     const struct pt_config *config = pt_model_config(model);
     for (size_t i = 0; i < rows->shape[0]; i++)
-        pt_model_embedding(model, pt_rng_below(rng, config->vocab_size),
-                           rows->value + i * config->hidden_size);
+        if (take_row(model, pt_rng_below(rng, config->vocab_size), rows->value + i * config->hidden_size,
+                     err))
+            return (int)err->status;
+    return PT_OK;
 }
 
 static int rows_drawn(struct pt_tuned *tuned, const char *name, const struct pt_init *init,
@@ -105,7 +122,8 @@ static int rows_drawn(struct pt_tuned *tuned, const char *name, const struct pt_
     pt_rng_normal(&rng, rows->n, rows->value);
     json_int_t seed = (json_int_t)init->seed;
     if (init->kind == PT_INIT_VOCAB) {
-        sample_rows(rows, &rng, model);
+        if (sample_rows(rows, &rng, model, err))
+            return (int)err->status;
         return record(tuned, json_pack("{s:s, s:I}", "kind", "vocab", "seed", seed), err);
     }
     for (size_t i = 0; i < rows->n; i++)

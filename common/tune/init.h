@@ -27,7 +27,8 @@ enum { PT_DEFAULT_VIRTUAL = 20 };
 
 /*
  * Adds a parameter [n_virtual, hidden] with its first values, and records the source in the metadata. Only
- * the rows that are needed are read from the model. PT_MISMATCH for a token that the table has no row for.
+ * the rows that are needed are read from the model. PT_MISMATCH for a token that the table has no row for,
+ * PT_BAD_INPUT for a row that is not finite.
  */
 int pt_init_rows(struct pt_tuned *tuned, const char *name, const struct pt_init *init,
                  const struct pt_model *model, struct pt_error *err) PT_MUST_USE;

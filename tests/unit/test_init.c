@@ -17,6 +17,8 @@
 #include "tune/init.h"
 #include "tune/method.h"
 
+#include <math.h>
+
 static struct pt_model *model;
 
 static int open_model(void **state)
@@ -158,6 +160,44 @@ static void a_file_keeps_what_it_knows_but_its_init(void **state)
     pt_tuned_free(second);
 }
 
+/* A row of the vocabulary that is not finite is no prompt: it is named, not written. */
+static void a_row_that_is_not_finite_is_refused(void **state)
+{
+    (void)state;
+    struct pt_error err = {0};
+    struct pt_tensors set;
+    const struct pt_method *method;
+    const char *folder = in_scratch("broken"), *weights = in_scratch("broken/model.safetensors");
+    char command[512];
+    snprintf(command, sizeof command, "cp -r '%s' '%s'", REFERENCE "/model", folder);
+    assert_int_equal(system(command), 0);
+    assert_int_equal(pt_safetensors_open(&set, REFERENCE "/model/model.safetensors", &err), PT_OK);
+    struct pt_sink *sink;
+    for (size_t i = 0; i < set.n; i++)
+        if (!strcmp(set.tensors[i].name, "transformer.word_embeddings.weight")) {
+            float *changed = malloc(set.tensors[i].n_bytes);
+            memcpy(changed, set.tensors[i].data, set.tensors[i].n_bytes);
+            changed[159 * 64 + 3] = NAN; /* of six rows that seed 42 draws the second one */
+            set.tensors[i].data = changed;
+            assert_int_equal(pt_tensors_keep(&set, changed, &err), PT_OK);
+        }
+    assert_int_equal(pt_sink_open(&sink, weights, &err), PT_OK);
+    assert_int_equal(pt_safetensors_write(sink, &set, false, &err), PT_OK);
+    assert_int_equal(pt_sink_commit(sink, &err), PT_OK);
+    pt_tensors_free(&set);
+    struct pt_model *broken;
+    struct pt_tuned *tuned;
+    const struct pt_init other = {.kind = PT_INIT_VOCAB, .seed = 7},
+                         six = {.kind = PT_INIT_VOCAB, .seed = 42, .n_virtual = 6};
+    assert_int_equal(pt_model_open(&broken, folder, &err), PT_OK);
+    assert_int_equal(pt_method_find(&method, "prompt", &err), PT_OK);
+    assert_int_equal(pt_tuned_create(&tuned, method, &other, broken, &err), PT_OK);
+    pt_tuned_free(tuned);
+    assert_int_equal(pt_tuned_create(&tuned, method, &six, broken, &err), PT_BAD_INPUT);
+    assert_non_null(strstr(err.message, "transformer.word_embeddings.weight: row 159 is not finite"));
+    pt_model_close(broken);
+}
+
 static void methods_that_are_not_there_are_refused_by_name(void **state)
 {
     (void)state;
@@ -177,6 +217,7 @@ int main(void)
         cmocka_unit_test(random_values_are_pefts),
         cmocka_unit_test(the_deviation_scales),
         cmocka_unit_test(a_file_keeps_what_it_knows_but_its_init),
+        cmocka_unit_test(a_row_that_is_not_finite_is_refused),
         cmocka_unit_test(methods_that_are_not_there_are_refused_by_name),
     };
     return cmocka_run_group_tests(tests, open_model, close_model);
