@@ -6,6 +6,7 @@
 
 #include "base/memory.h"
 #include "fmt/safetensors.h"
+#include "io/descriptor.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -40,19 +41,6 @@ int pt_logits_open(struct pt_logits_file **file, struct pt_error *err)
     return (int)err->status;
 }
 
-static int append(int descriptor, const void *bytes, size_t n, struct pt_error *err)
-{
-    const char *from = bytes;
-    while (n) {
-        ssize_t written = write(descriptor, from, n);
-        if (written < 0)
-            return pt_fail_errno(err, "temporary file of logits");
-        from += written;
-        n -= (size_t)written;
-    }
-    return PT_OK;
-}
-
 int pt_logits_add(struct pt_logits_file *file, const struct pt_tuned_model *model, const uint32_t *words,
                   size_t n, struct pt_error *err)
 {
@@ -66,7 +54,9 @@ int pt_logits_add(struct pt_logits_file *file, const struct pt_tuned_model *mode
     if (!logits)
         return (int)err->status;
     if (!(n && pt_engine_logits(model->engine, words, n, logits, err)) &&
-        !append(file->descriptor, logits, (size_t)n_elements * sizeof *logits, err)) {
+        pt_descriptor_write(file->descriptor, logits, (size_t)n_elements * sizeof *logits))
+        pt_fail_errno(err, "temporary file of logits");
+    if (!err->status) {
         file->rows[file->n++] = n;
         file->n_elements += n_elements;
     }

@@ -182,14 +182,17 @@ int pt_spool_get(struct pt_spool *spool, const uint64_t *places, uint64_t n,
         return (int)err->status;
     for (uint64_t i = 0; i < n; i++) {
         const struct place *place = &spool->places[places[i]];
-        uint32_t *words = spool->memory.data + place->at;
-        if (!is_in_memory(spool, place)) {
-            words = spool->fetched.data + spool->fetched.n;
-            spool->fetched.n += place->n_words;
-            if (read_file(spool, words, place, err))
-                return (int)err->status;
+        struct pt_example *example = &spool->examples[i];
+        example->n_words = place->n_words;
+        if (is_in_memory(spool, place)) {
+            example->words = spool->memory.data + place->at;
+            continue;
         }
-        spool->examples[i] = (struct pt_example){.words = words, .n_words = place->n_words};
+        uint32_t *words = spool->fetched.data + spool->fetched.n;
+        spool->fetched.n += place->n_words;
+        if (read_file(spool, words, place, err))
+            return (int)err->status;
+        example->words = words;
     }
     *examples = spool->examples;
     return PT_OK;
