@@ -127,3 +127,10 @@ int pt_json_get_string(const json_t *object, const char *key, const char *where,
     *value = json_string_value(field);
     return PT_OK;
 }
+
+int pt_json_set(json_t *object, const char *key, json_t *value, struct pt_error *err)
+{
+    if (json_object_set_new(object, key, value))
+        return pt_fail(err, PT_FAILED, "%s: out of memory, or not UTF-8", key);
+    return PT_OK;
+}

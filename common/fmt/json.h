@@ -42,6 +42,9 @@ int pt_json_get_bool(const json_t *object, const char *key, const char *where, b
 int pt_json_get_string(const json_t *object, const char *key, const char *where, const char **value,
                        bool *found, struct pt_error *err) PT_MUST_USE;
 
+/* Sets the key to the value and takes it over; NULL is one that could not be made: PT_FAILED. */
+int pt_json_set(json_t *object, const char *key, json_t *value, struct pt_error *err) PT_MUST_USE;
+
 /*
  * Text that reads back exactly. Of the flags of json_dumps it knows JSON_COMPACT, JSON_INDENT(n),
  * JSON_SORT_KEYS and JSON_ENSURE_ASCII, and writes what Python's json.dumps writes with the like settings

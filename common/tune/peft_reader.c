@@ -66,9 +66,8 @@ static const char *portable_name(const char *name)
 
 static int note(json_t *metadata, const char *key, const char *value, struct pt_error *err)
 {
-    if (value && !json_object_get(metadata, key) && json_object_set_new(metadata, key, json_string(value)))
-        return pt_fail(err, PT_FAILED, "out of memory");
-    return PT_OK;
+    return value && !json_object_get(metadata, key) ? pt_json_set(metadata, key, json_string(value), err)
+                                                    : PT_OK;
 }
 
 static int note_count(json_t *metadata, const json_t *config, const char *key, struct pt_error *err)
@@ -91,16 +90,20 @@ static int note_init(json_t *metadata, const json_t *config, struct pt_error *er
         pt_json_get_string(config, "prompt_tuning_init_text", CONFIG, &text, &found, err) ||
         pt_json_get_string(config, "tokenizer_name_or_path", CONFIG, &tokenizer, &found, err))
         return (int)err->status;
-    json_t *init = NULL;
-    if (kind && !strcmp(kind, "TEXT") && text && tokenizer)
-        init =
-            json_pack("{s:s, s:s, s:s}", "kind", "text", "text", text, "tokenizer", portable_name(tokenizer));
-    else if (kind && !strcmp(kind, "SAMPLE_VOCAB"))
-        init = json_pack("{s:s}", "kind", "vocab");
-    else if (kind && !strcmp(kind, "RANDOM"))
-        init = json_pack("{s:s}", "kind", "random");
+    const bool from_text = kind && !strcmp(kind, "TEXT") && text && tokenizer;
+    const char *drawn = !kind                           ? NULL
+                        : !strcmp(kind, "SAMPLE_VOCAB") ? "vocab"
+                        : !strcmp(kind, "RANDOM")       ? "random"
+                                                        : NULL;
+    if (!from_text && !drawn)
+        return PT_OK;
+    json_t *init = from_text ? json_pack("{s:s, s:s, s:s}", "kind", "text", "text", text, "tokenizer",
+                                         portable_name(tokenizer))
+                             : json_pack("{s:s}", "kind", drawn);
     struct pt_buffer line = {0};
-    if (init && !pt_json_append(&line, init, JSON_COMPACT | JSON_SORT_KEYS, err))
+    if (!init)
+        return pt_fail(err, PT_FAILED, "out of memory");
+    if (!pt_json_append(&line, init, JSON_COMPACT | JSON_SORT_KEYS, err))
         (void)!note(metadata, PT_KEY_INIT, line.data, err);
     pt_buffer_free(&line);
     json_decref(init);

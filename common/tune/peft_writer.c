@@ -24,6 +24,8 @@ static int append_card(struct pt_buffer *card, const struct pt_tuned *tuned, str
     const char *base = pt_tuned_metadata(tuned, PT_KEY_BASE_NAME);
     json_t *name = json_string(base ? base : "the base model");
     struct pt_buffer quoted = {0};
+    if (!name)
+        return pt_fail(err, PT_FAILED, "out of memory");
     int status = pt_json_append(&quoted, name, JSON_ENCODE_ANY, err);
     json_decref(name);
     if (!status)
@@ -55,10 +57,8 @@ static int rename_base(struct pt_tuned *tuned, const char *base_name, struct pt_
     json_t *init;
     if (pt_tuned_metadata_json(tuned, PT_KEY_INIT, &init, err))
         return (int)err->status;
-    if (json_object_get(init, "tokenizer")) {
-        json_object_set_new(init, "tokenizer", json_string(base_name));
+    if (json_object_get(init, "tokenizer") && !pt_json_set(init, "tokenizer", json_string(base_name), err))
         (void)!pt_tuned_set_metadata_json(tuned, PT_KEY_INIT, init, err);
-    }
     json_decref(init);
     return err->status ? (int)err->status : pt_tuned_set_metadata(tuned, PT_KEY_BASE_NAME, base_name, err);
 }
@@ -66,6 +66,8 @@ static int rename_base(struct pt_tuned *tuned, const char *base_name, struct pt_
 static int write_tensors(struct pt_sink *sink, struct pt_tensors *set, struct pt_error *err)
 {
     set->metadata = json_pack("{s:s}", "format", "pt");
+    if (!set->metadata)
+        return pt_fail(err, PT_FAILED, "out of memory");
     return pt_safetensors_write(sink, set, false, err);
 }
 

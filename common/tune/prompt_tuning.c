@@ -123,8 +123,7 @@ static int set_count(const struct pt_tuned *tuned, json_t *config, const char *k
     uint64_t count;
     if (text && !pt_parse_u64(text, 1, INT32_MAX, &count))
         return pt_fail(err, PT_BAD_INPUT, "%s: metadata: %s is '%s', not a count", tuned->name, key, text);
-    json_object_set_new(config, key, text ? json_integer((json_int_t)count) : json_null());
-    return PT_OK;
+    return pt_json_set(config, key, text ? json_integer((json_int_t)count) : json_null(), err);
 }
 
 /* PEFT's name for how the prompt began; what it has no word for is RANDOM, its default. */
@@ -138,15 +137,13 @@ static int set_init(const struct pt_tuned *tuned, json_t *config, struct pt_erro
     json_t *tokenizer = json_object_get(init, "tokenizer");
     bool from_text = kind && !strcmp(kind, "text") && json_is_string(text) && json_is_string(tokenizer);
     bool from_vocab = kind && !strcmp(kind, "vocab");
-    json_object_set_new(config, "prompt_tuning_init",
-                        json_string(from_text    ? "TEXT"
-                                    : from_vocab ? "SAMPLE_VOCAB"
-                                                 : "RANDOM"));
-    json_object_set_new(config, "prompt_tuning_init_text", from_text ? json_incref(text) : json_null());
-    json_object_set_new(config, "tokenizer_name_or_path", from_text ? json_incref(tokenizer) : json_null());
-    json_object_set_new(config, "tokenizer_kwargs", json_null());
+    const char *name = from_text ? "TEXT" : from_vocab ? "SAMPLE_VOCAB" : "RANDOM";
+    if (!pt_json_set(config, "prompt_tuning_init", json_string(name), err) &&
+        !pt_json_set(config, "prompt_tuning_init_text", from_text ? json_incref(text) : json_null(), err) &&
+        !pt_json_set(config, "tokenizer_name_or_path", from_text ? json_incref(tokenizer) : json_null(), err))
+        (void)!pt_json_set(config, "tokenizer_kwargs", json_null(), err);
     json_decref(init);
-    return PT_OK;
+    return (int)err->status;
 }
 
 static int export_peft(const struct pt_tuned *tuned, struct pt_tensors *set, json_t *config,
@@ -155,12 +152,11 @@ static int export_peft(const struct pt_tuned *tuned, struct pt_tensors *set, jso
     const struct pt_parameter *prompt = prompt_of(tuned);
     if (pt_tensors_add(set, prompt->name, PT_F32, prompt->rank, prompt->shape, prompt->value, err) ||
         set_count(tuned, config, PT_KEY_BASE_LAYERS, err) ||
-        set_count(tuned, config, PT_KEY_BASE_HEADS, err) || set_init(tuned, config, err))
+        set_count(tuned, config, PT_KEY_BASE_HEADS, err) || set_init(tuned, config, err) ||
+        pt_json_set(config, "num_transformer_submodules", json_integer(1), err) ||
+        pt_json_set(config, "num_virtual_tokens", json_integer((json_int_t)prompt->shape[0]), err))
         return (int)err->status;
-    json_object_set_new(config, "num_transformer_submodules", json_integer(1));
-    json_object_set_new(config, "num_virtual_tokens", json_integer((json_int_t)prompt->shape[0]));
-    json_object_set_new(config, "token_dim", json_integer((json_int_t)prompt->shape[1]));
-    return PT_OK;
+    return pt_json_set(config, "token_dim", json_integer((json_int_t)prompt->shape[1]), err);
 }
 
 const struct pt_method pt_prompt_tuning = {

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/number.h"
+#include "fmt/json.h"
 #include "fmt/safetensors.h"
 
 #include <inttypes.h>
@@ -43,13 +44,6 @@ static const struct {
 };
 enum { FIELDS = sizeof fields / sizeof *fields };
 
-static int set_string(json_t *object, const char *key, const char *text, struct pt_error *err)
-{
-    if (json_object_set_new(object, key, json_string(text)))
-        return pt_fail(err, PT_FAILED, "out of memory");
-    return PT_OK;
-}
-
 static int write_position(json_t *metadata, const struct pt_position *position, struct pt_error *err)
 {
     for (size_t i = 0; i < FIELDS; i++) {
@@ -60,7 +54,7 @@ static int write_position(json_t *metadata, const struct pt_position *position, 
         else
             snprintf(text, sizeof text, "%" PRIu64,
                      fields[i].type == FLAG ? *(const bool *)field : *(const uint64_t *)field);
-        if (set_string(metadata, fields[i].key, text, err))
+        if (pt_json_set(metadata, fields[i].key, json_string(text), err))
             return (int)err->status;
     }
     return PT_OK;
@@ -93,7 +87,7 @@ static json_t *new_metadata(const struct pt_position *position, const json_t *id
         pt_fail(err, PT_FAILED, "out of memory");
         return NULL;
     }
-    int status = set_string(metadata, PT_KEY_KIND, PT_STATE_KIND, err);
+    int status = pt_json_set(metadata, PT_KEY_KIND, json_string(PT_STATE_KIND), err);
     if (!status)
         status = write_position(metadata, position, err);
     const char *key;
@@ -101,7 +95,7 @@ static json_t *new_metadata(const struct pt_position *position, const json_t *id
     json_object_foreach((json_t *)identity, key, value)
     {
         char *full = status ? NULL : pt_new_format(err, "run.%s", key);
-        status = full ? set_string(metadata, full, json_string_value(value), err) : (int)err->status;
+        status = full ? pt_json_set(metadata, full, json_incref(value), err) : (int)err->status;
         free(full);
     }
     if (!status)

@@ -155,6 +155,40 @@ static void configurations_are_read_leniently_but_not_blindly(void **state)
     refuses(adapter(""), NULL, PT_BAD_INPUT, "adapter_config.json");
 }
 
+static size_t allocations_left;
+
+static void *allocate(size_t n)
+{
+    return allocations_left ? allocations_left--, malloc(n) : NULL;
+}
+
+/* Wherever memory for JSON runs out, writing fails, and where it does not all of the adapter is there. */
+static void no_adapter_lacks_anything_where_memory_runs_out(void **state)
+{
+    (void)state;
+    static const char *const originals[] = {REFERENCE "/adapter-text-init", REFERENCE "/adapter-trained"};
+    for (size_t i = 0; i < N_OF(originals); i++) {
+        const char *folder = in_scratch(i ? "scarce-trained" : "scarce-text");
+        int status = PT_FAILED;
+        for (size_t n = 0; status; n++) {
+            struct pt_error err = {0};
+            struct pt_tuned *tuned = open_prompt(originals[i]);
+            allocations_left = n;
+            json_set_alloc_funcs(allocate, free);
+            status = pt_peft_write(tuned, folder, "model", &err);
+            json_set_alloc_funcs(malloc, free);
+            assert_true(n < 1000);
+            pt_tuned_free(tuned);
+        }
+        for (int j = 0; j < 2; j++) {
+            const char *name = j ? "adapter_config.json" : "adapter_model.safetensors";
+            char original[256];
+            snprintf(original, sizeof original, "%s/%s", originals[i], name);
+            same_file(inside(folder, name), original);
+        }
+    }
+}
+
 /* PEFT loads these and then leaves the prompt out, or hands it to a classifier. */
 static void adapters_of_other_tasks_are_refused_by_name(void **state)
 {
@@ -197,6 +231,7 @@ int main(void)
         cmocka_unit_test(archives_of_adapters_are_read),
         cmocka_unit_test(pickled_adapters_hold_the_same_numbers),
         cmocka_unit_test(configurations_are_read_leniently_but_not_blindly),
+        cmocka_unit_test(no_adapter_lacks_anything_where_memory_runs_out),
         cmocka_unit_test(adapters_of_other_tasks_are_refused_by_name),
         cmocka_unit_test(a_folder_without_tensors_is_malformed),
         cmocka_unit_test(paths_of_other_machines_are_cut),
