@@ -3,6 +3,8 @@
  */
 #include "base/memory.h"
 
+#include "base/cgroup.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -115,19 +117,6 @@ void pt_memory_use_large_pages(void *block, size_t n_bytes)
         (void)madvise((void *)begin, end - begin, MADV_HUGEPAGE); /* where there are none, smaller ones do */
 }
 
-/* The number in a file of one number, or `absent`. */
-static uint64_t number_in(const char *path, uint64_t absent)
-{
-    FILE *file = fopen(path, "re");
-    if (!file)
-        return absent;
-    uint64_t value;
-    if (fscanf(file, "%" SCNu64, &value) != 1)
-        value = absent;
-    fclose(file);
-    return value;
-}
-
 static uint64_t system_available(void)
 {
     FILE *file = fopen("/proc/meminfo", "re");
@@ -143,46 +132,8 @@ static uint64_t system_available(void)
     return (uint64_t)sysconf(_SC_AVPHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
-/* A control group's files; in its own container they lie here. */
-static const struct group {
-    const char *limit, *usage, *statistics;
-} groups[] = {
-    {"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current", "/sys/fs/cgroup/memory.stat"},
-    {"/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes",
-     "/sys/fs/cgroup/memory/memory.stat"},
-};
-
-/* Pages of files, which count as used and are given up when memory is needed. */
-static uint64_t cached_in(const char *path)
-{
-    FILE *file = fopen(path, "re");
-    char line[128];
-    uint64_t cached = 0, bytes;
-    while (file && fgets(line, sizeof line, file))
-        if (sscanf(line, "inactive_file %" SCNu64, &bytes) == 1 ||
-            sscanf(line, "active_file %" SCNu64, &bytes) == 1)
-            cached += bytes;
-    if (file)
-        fclose(file);
-    return cached;
-}
-
-static uint64_t left_of(const struct group *group)
-{
-    uint64_t limit = number_in(group->limit, UINT64_MAX);
-    if (limit == UINT64_MAX)
-        return UINT64_MAX;
-    uint64_t used = number_in(group->usage, 0), cached = cached_in(group->statistics);
-    used = used > cached ? used - cached : 0;
-    return limit > used ? limit - used : 0;
-}
-
 uint64_t pt_memory_available(void)
 {
-    uint64_t available = system_available();
-    for (size_t i = 0; i < sizeof groups / sizeof *groups; i++) {
-        uint64_t left = left_of(&groups[i]);
-        available = left < available ? left : available;
-    }
-    return available;
+    uint64_t available = system_available(), left = pt_cgroup_memory_left("");
+    return left < available ? left : available;
 }

@@ -46,8 +46,8 @@ bool pt_multiply(uint64_t a, uint64_t b, uint64_t *product) PT_MUST_USE;
 /* Asks for large pages for a block that was not touched yet, which saves faults and look-ups of addresses. */
 void pt_memory_use_large_pages(void *block, size_t n_bytes);
 
-/* Bytes of memory that this process may still use: the smaller of what the system has and what its cgroup
- * leaves. */
+/* Bytes of memory that this process may still use: the smaller of what the system has and what its control
+ * groups leave. */
 uint64_t pt_memory_available(void);
 
 #endif

@@ -1,9 +1,10 @@
 /*
  * Errors, buffers, hashes, threads: the rest of the lowest layer.
  */
-#include "support.h"
+#include "files.h"
 
 #include "base/buffer.h"
+#include "base/cgroup.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/hash.h"
@@ -11,7 +12,7 @@
 #include "base/threads.h"
 
 #include <errno.h>
-#include <string.h>
+#include <limits.h>
 
 static void the_first_failure_is_kept(void **state)
 {
@@ -129,6 +130,48 @@ static void a_running_hash_equals_the_whole(void **state)
     pt_hasher_free(NULL);
 }
 
+/* Writes a text below the scratch folder, and the folders that it lies in. */
+static void put(const char *name, const char *text)
+{
+    char command[512];
+    snprintf(command, sizeof command, "mkdir -p \"$(dirname '%s')\"", in_scratch(name));
+    assert_int_equal(system(command), 0);
+    write_file(in_scratch(name), text, strlen(text));
+}
+
+static void limits_of_every_group_above_hold(void **state)
+{
+    (void)state;
+    assert_true(pt_cgroup_memory_left(scratch) == UINT64_MAX && pt_cgroup_cores(scratch) == INT_MAX);
+    put("sys/fs/cgroup/memory.max", "9000\n");
+    put("sys/fs/cgroup/memory.current", "1000\n");
+    put("sys/fs/cgroup/cpu.max", "400000 100000\n");
+    put("sys/fs/cgroup/a/memory.max", "5000\n");
+    put("sys/fs/cgroup/a/memory.current", "3000\n");
+    put("sys/fs/cgroup/a/memory.stat", "anon 7\ninactive_file 500\nactive_file 250\n");
+    put("sys/fs/cgroup/a/cpu.max", "150000 100000\n");
+    put("sys/fs/cgroup/a/b/memory.max", "max\n");
+    put("sys/fs/cgroup/a/b/cpu.max", "max 100000\n");
+    assert_int_equal(pt_cgroup_memory_left(scratch), 8000); /* no word of which group it is */
+    assert_int_equal(pt_cgroup_cores(scratch), 4);
+    put("proc/self/cgroup", "0::/a/b\n");
+    assert_int_equal(pt_cgroup_memory_left(scratch), 2750);
+    assert_int_equal(pt_cgroup_cores(scratch), 2);
+    put("sys/fs/cgroup/a/b/memory.max", "100\n"); /* used up, as far as it says */
+    put("sys/fs/cgroup/a/b/memory.current", "200\n");
+    assert_int_equal(pt_cgroup_memory_left(scratch), 0);
+    put("proc/self/cgroup", "0::/not/here\n"); /* a path of the machine around a container */
+    assert_int_equal(pt_cgroup_memory_left(scratch), 8000);
+    put("proc/self/cgroup", "0::/../other\n");
+    assert_int_equal(pt_cgroup_memory_left(scratch), 8000);
+    put("sys/fs/cgroup/memory/c/memory.limit_in_bytes", "700\n");
+    put("sys/fs/cgroup/memory/c/memory.usage_in_bytes", "300\n");
+    put("sys/fs/cgroup/memory/c/memory.stat", "inactive_file 1\ntotal_inactive_file 50\n");
+    put("proc/self/cgroup", "12:cpu,cpuacct:/x\n9:memory:/c\n0::/\n");
+    assert_int_equal(pt_cgroup_memory_left(scratch), 450);
+    assert_int_equal(pt_cgroup_cores(scratch), 4);
+}
+
 static void threads_can_be_set(void **state)
 {
     (void)state;
@@ -152,7 +195,8 @@ int main(void)
         cmocka_unit_test(a_table_is_zeroed),
         cmocka_unit_test(hashes_are_the_published_ones),
         cmocka_unit_test(a_running_hash_equals_the_whole),
+        cmocka_unit_test(limits_of_every_group_above_hold),
         cmocka_unit_test(threads_can_be_set),
     };
-    return cmocka_run_group_tests_name("base", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("base", tests, make_scratch, remove_scratch);
 }
