@@ -126,3 +126,21 @@ void pt_message_erase_live(void)
     live_line_shown = false;
     write_all(ERASE_LINE, sizeof ERASE_LINE - 1);
 }
+
+static char *copy_text(char *to, const char *end, const char *text)
+{
+    while (*text && to < end)
+        *to++ = *text++;
+    return to;
+}
+
+void pt_message_dying(const char *line)
+{
+    char text[256], *const last = text + sizeof text - 1;
+    char *end = copy_text(text, last, tool_name);
+    end = copy_text(end, last, ": ");
+    end = copy_text(end, last, line);
+    *end++ = '\n';
+    pt_message_erase_live();
+    write_all(text, (size_t)(end - text));
+}

@@ -21,6 +21,8 @@ void pt_message_line(const char *line);
 /* The one line of a terminal that is rewritten in place; an empty text takes it away. Other messages first
  * take it away. */
 void pt_message_live(const char *text);
+/* "tool: line", from a signal handler: async-signal-safe. `line` is ours: it is not made printable. */
+void pt_message_dying(const char *line);
 /* Takes the live line away; async-signal-safe. */
 void pt_message_erase_live(void);
 

@@ -1,12 +1,12 @@
 /*
  * Signals: a tool that is told to die leaves no temporary file behind and dies of the signal, so that its
- * parent sees why.
+ * parent sees why. Of SIGBUS, which is what a mapped file that became shorter causes, it says so.
  */
 #ifndef PT_CLI_SIGNALS_H
 #define PT_CLI_SIGNALS_H
 
-/* Called once at start by pt_tool_main. A signal that was ignored when the program started stays ignored,
- * except SIGPIPE. */
+/* Called once at start by pt_tool_main, on the main thread. A signal that was ignored when the program
+ * started stays ignored, except SIGPIPE. */
 void pt_signals_start(void);
 
 /*

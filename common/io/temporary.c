@@ -1,6 +1,8 @@
 /*
- * The list is a fixed array of atomic pointers, so that a signal handler sees either a whole path or none. A
- * folder comes into it before the files inside it and is removed after them.
+ * The list is a fixed array of atomic pointers, so that a signal handler sees either a whole path or none.
+ * The handler runs on the thread that it interrupts (cli/signals.c) and does not come back, so that no path
+ * is freed while it is being removed. A folder comes into the list before the files inside it and is removed
+ * after them.
  */
 #include "io/temporary.h"
 
@@ -21,16 +23,19 @@ enum { SLOTS = 256, NO_SLOT = -1, ATTEMPTS = 10000 };
 
 static _Atomic(char *) paths_to_remove[SLOTS];
 
-/* Puts the path at the end of the list. A slot behind the last one in use keeps the order of creation. */
+/* Puts the path at the end of the list. A slot behind the last one in use keeps the order of creation; where
+ * another thread took it meanwhile, the next one does so, too. */
 static int take_slot(char *path)
 {
     int slot = SLOTS;
     while (slot > 0 && !atomic_load(&paths_to_remove[slot - 1]))
         slot--;
-    if (slot == SLOTS)
-        return NO_SLOT;
-    atomic_store(&paths_to_remove[slot], path);
-    return slot;
+    for (; slot < SLOTS; slot++) {
+        char *none = NULL;
+        if (atomic_compare_exchange_strong(&paths_to_remove[slot], &none, path))
+            return slot;
+    }
+    return NO_SLOT;
 }
 
 void pt_temporaries_remove(void)

@@ -315,6 +315,25 @@ wait_for_step() {
     done
 }
 
+@test "a model that becomes shorter while it is used is said to be changed" {
+    cp -r "$MODEL" shrinking
+    for threads in 1 2; do
+        cp "$MODEL/model.safetensors" shrinking/model.safetensors
+        open_feed
+        pt-train -q -j "$threads" -m shrinking -p "$PROMPT" -o tuned feed 2>messages 3>&- &
+        feed 200
+        sleep 0.5
+        truncate -s 4096 shrinking/model.safetensors
+        feed_rest 200
+        wait $! && status=0 || status=$?
+        [ "$status" -eq 135 ]
+        grep '^pt-train: an input file was changed while it was read$' messages
+        [ "$(find . -name '*tuned*')" = "" ]
+        exec 7>&-
+        rm feed
+    done
+}
+
 @test "a reader that goes away ends the run between updates" {
     open_feed
     { train --save state --save-every 1000 --log log --log-every 1 feed 2>messages || echo $? >status; } 3>&- | sleep 1 &

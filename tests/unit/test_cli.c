@@ -1,16 +1,20 @@
 /*
- * The frame of the tools: values of options, messages, progress.
+ * The frame of the tools: values of options, messages, progress, signals.
  */
 #include "cli/messages.h"
 #include "cli/progress.h"
+#include "cli/signals.h"
 #include "cli/tool.h"
 
 #include "support.h"
 
 #include <fcntl.h>
 #include <math.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* Standard error goes into a file between these two calls; the second gives what was written. */
@@ -135,6 +139,78 @@ static void durations_are_read_as_clocks(void **state)
     assert_string_equal(pt_format_duration(NAN, text), "0:00");
 }
 
+/* What became of a child that runs this: its status as waitpid gives it. */
+static int status_of(void (*run)(void))
+{
+    int status;
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (!child) {
+        run();
+        _exit(7);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return status;
+}
+
+static void be_stopped_by_one_of_two(void)
+{
+    signal(SIGINT, SIG_IGN);
+    signal(SIGTERM, SIG_DFL);
+    pt_signals_start();
+    pt_signals_defer();
+    raise(SIGTERM);
+    raise(SIGINT);
+    _exit(pt_signals_pending() == SIGTERM ? 7 : 1);
+}
+
+static void an_ignored_signal_stays_ignored_behind_another(void **state)
+{
+    (void)state;
+    int status = status_of(be_stopped_by_one_of_two);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 7);
+}
+
+static void block(int how)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    pthread_sigmask(how, &set, NULL);
+}
+
+static void *raise_here(void *unused)
+{
+    (void)unused;
+    block(SIG_UNBLOCK);
+    raise(SIGTERM);
+    return NULL;
+}
+
+static void be_stopped_on_another_thread(void)
+{
+    pthread_t thread;
+    signal(SIGTERM, SIG_DFL);
+    pt_signals_start();
+    pt_signals_defer();
+    block(SIG_BLOCK);
+    if (pthread_create(&thread, NULL, raise_here, NULL) || pthread_join(thread, NULL))
+        _exit(1);
+    if (pt_signals_pending())
+        _exit(2); /* it was handled beside this thread */
+    block(SIG_UNBLOCK);
+    _exit(pt_signals_pending() == SIGTERM ? 7 : 3);
+}
+
+static void signals_are_handled_by_the_main_thread(void **state)
+{
+    (void)state;
+    int status = status_of(be_stopped_on_another_thread);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 7);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -144,6 +220,8 @@ int main(void)
         cmocka_unit_test(the_log_follows_quiet_and_verbose),
         cmocka_unit_test(progress_off_a_terminal_is_a_line_a_milestone),
         cmocka_unit_test(durations_are_read_as_clocks),
+        cmocka_unit_test(an_ignored_signal_stays_ignored_behind_another),
+        cmocka_unit_test(signals_are_handled_by_the_main_thread),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

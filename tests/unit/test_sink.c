@@ -274,6 +274,30 @@ static void a_signal_handler_can_remove_everything(void **state)
         pt_sink_discard(sinks[i]);
 }
 
+/* Each has a place of its own in the list of what is to be removed. */
+static void threads_can_open_files_at_once(void **state)
+{
+    (void)state;
+    enum { THREADS = 8, FILES = 25, ROUNDS = 30 };
+    const int names = count_names(scratch);
+    for (int round = 0; round < ROUNDS; round++) {
+        struct pt_sink *sinks[THREADS * FILES];
+        int n_failed = 0;
+#pragma omp parallel for num_threads(THREADS) schedule(static) reduction(+ : n_failed)
+        for (int i = 0; i < THREADS * FILES; i++) {
+            struct pt_error err = {0};
+            char path[128];
+            snprintf(path, sizeof path, "%s/at-once-%d", scratch, i);
+            n_failed += pt_sink_open(&sinks[i], path, &err) != PT_OK;
+        }
+        assert_int_equal(n_failed, 0);
+        pt_sink_remove_temporaries();
+        assert_int_equal(count_names(scratch), names);
+        for (int i = 0; i < THREADS * FILES; i++)
+            pt_sink_discard(sinks[i]);
+    }
+}
+
 static void maps_take_regular_files_only(void **state)
 {
     (void)state;
@@ -304,6 +328,7 @@ int main(void)
         cmocka_unit_test(a_reader_that_goes_away_is_noticed),
         cmocka_unit_test(short_writes_are_continued),
         cmocka_unit_test(a_signal_handler_can_remove_everything),
+        cmocka_unit_test(threads_can_open_files_at_once),
         cmocka_unit_test(maps_take_regular_files_only),
     };
     return cmocka_run_group_tests_name("sink", tests, make_scratch, remove_scratch);
