@@ -412,9 +412,9 @@ static void write_wide_gemma(const struct folder *folder, enum pt_dtype dtype)
             n *= (size_t)t.shape[d];
         }
         uint16_t *bits = calloc(n, sizeof *bits);
-        for (size_t j = 0; j < n; j++) /* from 0.1 up, all different */
-            bits[j] =
-                (dtype == PT_F16 ? pt_f16_from_f32(0.1f) : pt_bf16_from_f32(0.1f)) + (uint16_t)(j % 211);
+        const uint16_t tenth = dtype == PT_F16 ? pt_f16_from_f32(0.1f) : pt_bf16_from_f32(0.1f);
+        for (size_t j = 0; j < n; j++)
+            bits[j] = (uint16_t)(tenth + j % 211);
         assert_int_equal(pt_tensors_keep(&set, bits, &err), 0);
         add(&set, t.name, &t, bits);
     }
