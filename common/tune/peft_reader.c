@@ -160,10 +160,10 @@ static int check_task(const json_t *config, struct pt_error *err)
         return (int)err->status;
     if (found && !strcmp(task, PT_PEFT_TASK))
         return PT_OK;
-    return pt_fail(err, PT_MISMATCH,
-                   CONFIG ": task_type is %s; only of type " PT_PEFT_TASK " PEFT applies it to a "
-                          "language model",
-                   found ? task : "null");
+    return pt_fail(
+        err, PT_MISMATCH,
+        CONFIG ": task_type is %s; PEFT applies a prompt to a language model only where it is " PT_PEFT_TASK,
+        found ? task : "null");
 }
 
 int pt_peft_note(struct pt_tensors *set, const json_t *config, const char *path, struct pt_error *err)
