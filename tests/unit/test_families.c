@@ -176,27 +176,29 @@ static void sizes_that_the_weights_do_not_have_are_refused(void **state)
     folder_remove(&folder);
 }
 
+struct change {
+    const char *folder, *key, *value;
+    enum pt_status status;
+};
+
+static void check_changes(const struct change *changes, size_t n)
+{
+    struct pt_config config;
+    struct pt_error err;
+    for (size_t c = 0; c < n; c++)
+        if (parse_changed(changes[c].folder, changes[c].key, changes[c].value, &config, &err) !=
+            changes[c].status)
+            fail_msg("%s with \"%s\": %s: %d, %s", changes[c].folder, changes[c].key, changes[c].value,
+                     err.status, err.message);
+}
+
 static void fields_of_a_family_are_refused_where_no_numbers_were_compared(void **state)
 {
     (void)state;
-    static const struct {
-        const char *folder, *key, *value;
-        enum pt_status status;
-    } changes[] = {
+    static const struct change changes[] = {
         {"llama", "hidden_act", "\"gelu\"", PT_MISMATCH},
         {"llama", "attention_bias", "true", PT_MISMATCH},
         {"llama", "mlp_bias", "true", PT_MISMATCH},
-        {"llama", "rope_scaling", "{\"type\": \"longrope\", \"factor\": 2.0}", PT_MISMATCH},
-        {"llama", "rope_scaling", "{\"type\": \"linear\", \"factor\": 2.0, \"mrope_section\": [1]}",
-         PT_MISMATCH},
-        {"llama", "rope_scaling", "{\"type\": \"linear\"}", PT_BAD_INPUT},
-        {"llama", "rope_scaling", "{\"type\": \"linear\", \"factor\": -2.0}", PT_MISMATCH},
-        {"llama", "rope_scaling", "{\"type\": \"default\", \"partial_rotary_factor\": 0.5}", PT_MISMATCH},
-        {"llama", "rope_parameters", "{\"full_attention\": {\"rope_theta\": 50.0}}", PT_MISMATCH},
-        {"llama3", "rope_scaling",
-         "{\"type\": \"llama3\", \"factor\": 2, \"low_freq_factor\": 4, \"high_freq_factor\": 4}",
-         PT_MISMATCH},
-        {"llama", "rope_scaling", "[]", PT_BAD_INPUT},
         {"llama", "num_key_value_heads", "3", PT_BAD_INPUT},
         {"llama", "num_hidden_layers", "1025", PT_BAD_INPUT},
         {"llama", "intermediate_size", "null", PT_BAD_INPUT},
@@ -213,27 +215,15 @@ static void fields_of_a_family_are_refused_where_no_numbers_were_compared(void *
         {"gpt2", "scale_attn_by_inverse_layer_idx", "true", PT_MISMATCH},
         {"gpt_neox", "hidden_act", "\"relu\"", PT_MISMATCH},
         {"gpt_neox", "attention_bias", "false", PT_MISMATCH},
-        {"gpt_neox", "rope_scaling", "{\"type\": \"linear\", \"factor\": 2.0}", PT_MISMATCH},
-        {"gpt_neox", "rope_theta", "500.0", PT_MISMATCH},
-        {"gpt_neox", "partial_rotary_factor", "0.75", PT_MISMATCH},
         {"opt", "activation_function", "\"gelu\"", PT_MISMATCH},
         {"opt", "word_embed_proj_dim", "32", PT_MISMATCH},
         {"opt", "_remove_final_layer_norm", "true", PT_MISMATCH},
         {"opt", "enable_bias", "false", PT_MISMATCH},
         {"opt", "layer_norm_elementwise_affine", "false", PT_MISMATCH},
-        {"phi3", "rope_scaling", "{\"type\": \"longrope\", \"short_factor\": [1], \"long_factor\": [1]}",
-         PT_MISMATCH},
-        {"phi3", "rope_scaling", "{\"type\": \"yarn\", \"factor\": 2.0}", PT_MISMATCH},
         {"gemma", "hidden_activation", "\"relu\"", PT_MISMATCH},
         {"gemma2", "use_bidirectional_attention", "true", PT_MISMATCH},
         {"gemma2", "attn_logit_softcapping", "0.0", PT_MISMATCH},
         {"gemma2", "final_logit_softcapping", "0.0", PT_MISMATCH},
-        {"gemma2", "rope_parameters", "{\"sliding_attention\": {\"rope_type\": \"linear\", \"factor\": 4.0}}",
-         PT_MISMATCH},
-        {"gemma3", "rope_parameters", "{\"rope_type\": \"default\", \"rope_theta\": 5000.0}", PT_MISMATCH},
-        {"gemma3", "rope_scaling", "{\"rope_type\": \"linear\", \"factor\": 8.0}", PT_MISMATCH},
-        {"gemma3", "rope_parameters", "{\"full_attention\": {\"rope_type\": \"yarn\", \"factor\": 8.0}}",
-         PT_MISMATCH},
         {"gemma3", "final_logit_softcapping", "30.0", PT_MISMATCH},
         {"falcon", "multi_query", "false", PT_MISMATCH},
         {"falcon", "bias", "true", PT_MISMATCH},
@@ -243,13 +233,39 @@ static void fields_of_a_family_are_refused_where_no_numbers_were_compared(void *
         {"starcoder2", "use_bias", "false", PT_MISMATCH},
         {"starcoder2", "norm_type", "\"rms_norm\"", PT_MISMATCH},
     };
-    struct pt_config config;
-    struct pt_error err;
-    for (size_t c = 0; c < N_OF(changes); c++)
-        if (parse_changed(changes[c].folder, changes[c].key, changes[c].value, &config, &err) !=
-            changes[c].status)
-            fail_msg("%s with \"%s\": %s: %d, %s", changes[c].folder, changes[c].key, changes[c].value,
-                     err.status, err.message);
+    check_changes(changes, N_OF(changes));
+}
+
+/* Also what transformers ignores or reads in another way than it looks. */
+static void rotary_settings_are_refused_where_no_numbers_were_compared(void **state)
+{
+    (void)state;
+    static const struct change changes[] = {
+        {"llama", "rope_scaling", "{\"type\": \"longrope\", \"factor\": 2.0}", PT_MISMATCH},
+        {"llama", "rope_scaling", "{\"type\": \"linear\", \"factor\": 2.0, \"mrope_section\": [1]}",
+         PT_MISMATCH},
+        {"llama", "rope_scaling", "{\"type\": \"linear\"}", PT_BAD_INPUT},
+        {"llama", "rope_scaling", "{\"type\": \"linear\", \"factor\": -2.0}", PT_MISMATCH},
+        {"llama", "rope_scaling", "{\"type\": \"default\", \"partial_rotary_factor\": 0.5}", PT_MISMATCH},
+        {"llama", "rope_parameters", "{\"full_attention\": {\"rope_theta\": 50.0}}", PT_MISMATCH},
+        {"llama3", "rope_scaling",
+         "{\"type\": \"llama3\", \"factor\": 2, \"low_freq_factor\": 4, \"high_freq_factor\": 4}",
+         PT_MISMATCH},
+        {"llama", "rope_scaling", "[]", PT_BAD_INPUT},
+        {"gpt_neox", "rope_scaling", "{\"type\": \"linear\", \"factor\": 2.0}", PT_MISMATCH},
+        {"gpt_neox", "rope_theta", "500.0", PT_MISMATCH},
+        {"gpt_neox", "partial_rotary_factor", "0.75", PT_MISMATCH},
+        {"phi3", "rope_scaling", "{\"type\": \"longrope\", \"short_factor\": [1], \"long_factor\": [1]}",
+         PT_MISMATCH},
+        {"phi3", "rope_scaling", "{\"type\": \"yarn\", \"factor\": 2.0}", PT_MISMATCH},
+        {"gemma2", "rope_parameters", "{\"sliding_attention\": {\"rope_type\": \"linear\", \"factor\": 4.0}}",
+         PT_MISMATCH},
+        {"gemma3", "rope_parameters", "{\"rope_type\": \"default\", \"rope_theta\": 5000.0}", PT_MISMATCH},
+        {"gemma3", "rope_scaling", "{\"rope_type\": \"linear\", \"factor\": 8.0}", PT_MISMATCH},
+        {"gemma3", "rope_parameters", "{\"full_attention\": {\"rope_type\": \"yarn\", \"factor\": 8.0}}",
+         PT_MISMATCH},
+    };
+    check_changes(changes, N_OF(changes));
 }
 
 static void drop_outs_and_settings_of_generation_are_no_reason_to_refuse(void **state)
@@ -333,6 +349,7 @@ int main(void)
         cmocka_unit_test(one_field_that_changes_the_numbers_is_refused_before_any_work),
         cmocka_unit_test(sizes_that_the_weights_do_not_have_are_refused),
         cmocka_unit_test(fields_of_a_family_are_refused_where_no_numbers_were_compared),
+        cmocka_unit_test(rotary_settings_are_refused_where_no_numbers_were_compared),
         cmocka_unit_test(drop_outs_and_settings_of_generation_are_no_reason_to_refuse),
         cmocka_unit_test(old_spellings_of_fields_mean_the_same),
         cmocka_unit_test(sequences_beyond_the_positions_are_refused),
