@@ -21,8 +21,13 @@
     "\\x00-\\x08\\x0e-\\x1f\\x21-\\x{84}\\x{86}-\\x{9f}\\x{a1}-\\x{167f}\\x{1681}-\\x{1fff}\\x{200b}-\\x{" \
     "2027}\\x{202a}-\\x{202e}"                                                                             \
     "\\x{2030}-\\x{205e}\\x{2060}-\\x{2fff}\\x{3001}-\\x{10ffff}"
-/* With the superscript digits and fractions of Latin-1, which Oniguruma takes for word characters. */
-#define WORD "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\x{b2}\\x{b3}\\x{b9}\\x{bc}-\\x{be}"
+#define WORD "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}"
+/* Outside of brackets Oniguruma goes by a table of Latin-1, where superscript digits and fractions are word
+ * characters too. */
+#define WORD_OUTSIDE WORD "\\x{b2}\\x{b3}\\x{b9}\\x{bc}-\\x{be}"
+/* With the marks that Oniguruma's newer Unicode calls alphabetic and PCRE2's does not. */
+#define ALPHABETIC \
+    "\\p{Alphabetic}\\x{363}-\\x{36f}\\x{c04}\\x{f82}\\x{f83}\\x{1dd3}-\\x{1de6}\\x{11080}\\x{11081}"
 #define HEX_DIGIT "0-9a-fA-F"
 
 struct translation {
@@ -31,7 +36,7 @@ struct translation {
     struct pt_error *err;
     int depth;                  /* of groups */
     int caseless_depth;         /* the group whose inside ignores case, 0: none */
-    uint32_t previous_caseless; /* the literal just put inside such a group */
+    uint32_t previous_caseless; /* the literal just put inside such a group, 0: none */
 };
 
 static int refuse(struct translation *t, const char *what)
@@ -45,10 +50,10 @@ static int put(struct translation *t, const char *text)
     return pt_buffer_append_string(t->out, text, t->err);
 }
 
-static bool is_letter(uint32_t point)
+static bool is_letter_or_mark(uint32_t point)
 {
-    return strchr("\1\2\3\4\5", (int)utf8proc_category((utf8proc_int32_t)point)) &&
-           utf8proc_category((utf8proc_int32_t)point);
+    utf8proc_category_t category = utf8proc_category((utf8proc_int32_t)point);
+    return category >= UTF8PROC_CATEGORY_LU && category <= UTF8PROC_CATEGORY_ME;
 }
 
 /* Where case is ignored, Oniguruma also takes one character for several ("ss" matches U+00DF), which PCRE2
@@ -64,8 +69,10 @@ static bool may_fold_to_one(uint32_t first, uint32_t second)
 
 static int put_literal(struct translation *t, uint32_t point)
 {
-    if (t->caseless_depth) {
-        if ((point >= 0x80 && is_letter(point)) || may_fold_to_one(t->previous_caseless, point))
+    if (!t->caseless_depth) {
+        t->previous_caseless = 0;
+    } else {
+        if ((point >= 0x80 && is_letter_or_mark(point)) || may_fold_to_one(t->previous_caseless, point))
             return refuse(t, "ignoring the case of letters that fold to several is");
         t->previous_caseless = point;
     }
@@ -188,12 +195,15 @@ static const char *class_shorthand(char c)
 static const char *outside_shorthand(char c)
 {
     switch (c) {
+    case 'w':
+        return "[" WORD_OUTSIDE "]";
     case 'W':
-        return "[^" WORD "]";
+        return "[^" WORD_OUTSIDE "]";
     case 'H':
         return "[^" HEX_DIGIT "]";
     case 'b':
-        return "(?:(?<=[" WORD "])(?![" WORD "])|(?<![" WORD "])(?=[" WORD "]))";
+        return "(?:(?<=[" WORD_OUTSIDE "])(?![" WORD_OUTSIDE "])|(?<![" WORD_OUTSIDE "])(?=[" WORD_OUTSIDE
+               "]))";
     case 'A':
         return "\\A";
     case 'z':
@@ -213,10 +223,10 @@ static int escape_outside(struct translation *t)
     if (c == 'p' || c == 'P')
         return put_property(t, c == 'P');
     const char *inside = class_shorthand(c), *outside = outside_shorthand(c);
-    if (inside)
-        return pt_buffer_append_format(t->out, t->err, "[%s]", inside);
     if (outside)
         return put(t, outside);
+    if (inside)
+        return pt_buffer_append_format(t->out, t->err, "[%s]", inside);
     uint32_t point;
     bool known;
     if (take_escaped_literal(t, c, &point, &known))
@@ -228,8 +238,8 @@ static int posix_class(struct translation *t)
 {
     static const char *const names[][2] = {{"[:space:]", WHITE_SPACE},
                                            {"[:digit:]", "\\p{Nd}"},
-                                           {"[:alpha:]", "\\p{Alphabetic}"},
-                                           {"[:alnum:]", "\\p{Alphabetic}\\p{Nd}"}};
+                                           {"[:alpha:]", ALPHABETIC},
+                                           {"[:alnum:]", ALPHABETIC "\\p{Nd}"}};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (next_is(t, names[i][0])) {
             t->next += strlen(names[i][0]);
@@ -327,6 +337,8 @@ static int class_outside(struct translation *t)
     return put(t, "]");
 }
 
+/* A literal in front of a group or of a repeat, or the last one in a group, may fold together with what comes
+ * behind: Oniguruma joins "(?:s)t" and "s{1}t". */
 static int open_group(struct translation *t)
 {
     static const char *const kinds[] = {"?:", "?=", "?!", "?<=", "?<!", "?>", "?i:"};
@@ -376,27 +388,21 @@ static int translate_one(struct translation *t)
         return take_literal(t, &point) ? (int)t->err->status : put_literal(t, point);
     }
     t->next++;
-    int status;
     switch (c) {
     case '\\':
         return escape_outside(t);
     case '[':
-        status = class_outside(t);
-        break;
+        return class_outside(t);
     case '(':
-        status = open_group(t);
-        break;
+        return open_group(t);
     case ')':
-        status = close_group(t);
-        break;
+        return close_group(t);
     case '{':
-        status = brace(t);
-        break;
+        return brace(t);
     default:
-        status = put(t, (char[]){c, 0});
+        t->previous_caseless = 0;
+        return put(t, (char[]){c, 0});
     }
-    t->previous_caseless = 0;
-    return status;
 }
 
 int pt_pattern_translate(const char *pattern, size_t n, struct pt_buffer *out, struct pt_error *err)

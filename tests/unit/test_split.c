@@ -182,6 +182,68 @@ static void test_merging_behaviors(void **state)
     check_merging(PT_SPLIT_MERGED_WITH_NEXT, false, (const char *const[]){"a", "-", "-b", "-", NULL});
 }
 
+/* How many pieces a text becomes. */
+static size_t count_pieces(const char *pattern, const char *text)
+{
+    struct pt_error err = {0};
+    struct pt_split *split;
+    struct pt_spans pieces = {0};
+    if (pt_split_new(&split, pattern, strlen(pattern), false, PT_SPLIT_ISOLATED, false, &err))
+        fail_msg("%s: %s", pattern, err.message);
+    split_text(split, text, strlen(text), &pieces);
+    size_t n = pieces.n;
+    pt_spans_free(&pieces);
+    pt_split_free(split);
+    return n;
+}
+
+/* Counted with tokenizers 0.23.3. */
+static void test_word_and_alphabetic_characters(void **state)
+{
+    (void)state;
+    static const char *const latin[] = {"!\u00b2!", "!\u00b9!", "!\u00bd!"};
+    static const char *const marks[] = {"!\u0363!", "!\u0c04!", "!\u0f83!", "!\u1de6!", "!\U00011080!"};
+    for (size_t i = 0; i < N_OF(latin); i++) {
+        assert_int_equal(count_pieces("\\w+", latin[i]), 3);
+        assert_int_equal(count_pieces("\\W+", latin[i]), 3);
+        assert_int_equal(count_pieces("\\b!", latin[i]), 2);
+        assert_int_equal(count_pieces("[\\w]+", latin[i]), 1);
+        assert_int_equal(count_pieces("[^\\w\\s]+", latin[i]), 1);
+    }
+    for (size_t i = 0; i < N_OF(marks); i++) {
+        assert_int_equal(count_pieces("[[:alpha:]]+", marks[i]), 3);
+        assert_int_equal(count_pieces("[^[:alnum:]]+", marks[i]), 3);
+    }
+}
+
+static void check_refused(const char *pattern)
+{
+    struct pt_error err = {0};
+    struct pt_split *split;
+    if (!pt_split_new(&split, pattern, strlen(pattern), false, PT_SPLIT_ISOLATED, false, &err))
+        fail_msg("%s is taken", pattern);
+    assert_int_equal(err.status, PT_MISMATCH);
+}
+
+/* What Oniguruma takes for one string may match a character that folds to several. */
+static void test_letters_that_fold_together(void **state)
+{
+    (void)state;
+    static const char *const refused[] = {"(?i:ss)",    "(?i:s(?:t))",    "(?i:(?:s)t)", "(?i:(?:f(?:f)))",
+                                          "(?i:s{1}t)", "(?i:h\\x{331})", "(?i:\\x73t)"};
+    static const char *const taken[] = {"(?i:'s|'t|'re|'ve|'m|'ll|'d)",
+                                        "(?i:[sdmt]|ll|ve|re)",
+                                        "(?i:s|t)",
+                                        "s(?:t)",
+                                        "(?i:s)t",
+                                        "s(?i:t)",
+                                        "(?i:s+t)"};
+    for (size_t i = 0; i < N_OF(refused); i++)
+        check_refused(refused[i]);
+    for (size_t i = 0; i < N_OF(taken); i++)
+        (void)count_pieces(taken[i], "st");
+}
+
 /* BLOOM's pattern through PCRE2 and by hand. */
 static void check_by_hand(const char *text, size_t n)
 {
@@ -265,9 +327,14 @@ static void test_real_bloom(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_patterns_of_the_hub), cmocka_unit_test(test_patterns_of_known_families),
-        cmocka_unit_test(test_other_behaviors),     cmocka_unit_test(test_merging_behaviors),
-        cmocka_unit_test(test_bloom_by_hand),       cmocka_unit_test(test_real_bloom),
+        cmocka_unit_test(test_patterns_of_the_hub),
+        cmocka_unit_test(test_patterns_of_known_families),
+        cmocka_unit_test(test_other_behaviors),
+        cmocka_unit_test(test_merging_behaviors),
+        cmocka_unit_test(test_word_and_alphabetic_characters),
+        cmocka_unit_test(test_letters_that_fold_together),
+        cmocka_unit_test(test_bloom_by_hand),
+        cmocka_unit_test(test_real_bloom),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
