@@ -4,6 +4,7 @@
 #include "text/tokenizer_steps.h"
 
 #include "base/memory.h"
+#include "base/utf8.h"
 #include "fmt/json.h"
 
 #include <stdlib.h>
@@ -443,6 +444,35 @@ static int add_pattern(struct pt_bpe_tokenizer *tokenizer, uint32_t index, struc
     return (int)err->status;
 }
 
+/* Several characters count as gone where they are replaced, one only where nothing comes in its place. */
+static bool may_drop_the_first(const struct pt_normalizer_step *step)
+{
+    return step->kind == PT_NORMALIZE_REPLACE &&
+           (!*step->text || step->pattern[pt_utf8_decode(step->pattern, strlen(step->pattern), NULL)]);
+}
+
+static bool moves_the_beginning(const struct pt_bpe_tokenizer *tokenizer, size_t n_steps_before)
+{
+    const struct pt_normalizer *normalizer = &tokenizer->normalizer;
+    for (size_t i = 0; i < normalizer->n; i++)
+        if (may_drop_the_first(&normalizer->steps[i]))
+            return true;
+    return normalizer->n && (n_steps_before || tokenizer->late_matcher.n_nodes);
+}
+
+/* The reference gives a prefix to pieces of the text's first character, we to the first piece. The two are
+ * one unless a normaliser takes characters away there, or the text is cut between characters that it added.
+ */
+static int check_prefixing(const struct pt_bpe_tokenizer *tokenizer, struct pt_error *err)
+{
+    for (size_t i = 0; i < tokenizer->n_pre_steps; i++)
+        if (tokenizer->pre_steps[i].prefixing == PT_PREFIX_FIRST && moves_the_beginning(tokenizer, i))
+            return pt_fail(err, PT_MISMATCH,
+                           "pre_tokenizer Metaspace: \"prepend_scheme\": \"first\" is not supported behind "
+                           "this normalizer");
+    return PT_OK;
+}
+
 int pt_prepare_added_tokens(struct pt_bpe_tokenizer *tokenizer, struct pt_error *err)
 {
     tokenizer->is_special = pt_new_array(tokenizer->vocabulary.n_ids, sizeof *tokenizer->is_special, err);
@@ -457,5 +487,5 @@ int pt_prepare_added_tokens(struct pt_bpe_tokenizer *tokenizer, struct pt_error 
             if (add_pattern(tokenizer, i, err))
                 return (int)err->status;
         }
-    return PT_OK;
+    return check_prefixing(tokenizer, err);
 }

@@ -27,7 +27,7 @@ int pt_read_post_processor(struct pt_bpe_tokenizer *tokenizer, const json_t *ste
                            struct pt_error *err) PT_MUST_USE;
 int pt_read_decoder(struct pt_bpe_tokenizer *tokenizer, const json_t *decoder,
                     struct pt_error *err) PT_MUST_USE;
-/* Builds the matchers; needs the normaliser. */
+/* Builds the matchers, and refuses what cannot go with them; needs normaliser and pre-tokenizer. */
 int pt_prepare_added_tokens(struct pt_bpe_tokenizer *tokenizer, struct pt_error *err) PT_MUST_USE;
 
 /* What the parts share; `part` is for messages ("decoder"). The class of a step: */

@@ -274,6 +274,16 @@ static void check_refusal(const char *text, enum pt_status status, const char *r
         fail_msg("expected \"%s\": %d %s", reason, (int)err.status, err.message);
 }
 
+static void check_taken(const char *json)
+{
+    struct pt_error err = {0};
+    struct pt_tokenizer *tokenizer;
+    write_file(in_scratch("tokenizer.json"), json, strlen(json));
+    if (pt_tokenizer_open(&tokenizer, in_scratch("tokenizer.json"), &err))
+        fail_msg("%s: %s", json, err.message);
+    pt_tokenizer_close(tokenizer);
+}
+
 static void test_malformed(void **state)
 {
     (void)state;
@@ -379,6 +389,7 @@ static void test_unknown_characters(void **state)
     }
 }
 
+#define FIRST "{\"type\":\"Metaspace\",\"replacement\":\"_\",\"prepend_scheme\":\"first\"}"
 #define METASPACE "{\"type\":\"Metaspace\",\"replacement\":\"_\"}"
 #define STEP(part, step) BEGIN "\"" part "\":" step "," DECODER "," MODEL "}"
 #define DECODERS(steps) BEGIN "\"decoder\":{\"type\":\"Sequence\",\"decoders\":[" steps "]}," MODEL "}"
@@ -412,6 +423,32 @@ static void test_steps_that_are_refused(void **state)
     check_refusal(DECODERS(REPLACE "," STRIP("1", "0")), PT_MISMATCH, "Strip at this place");
     check_refusal(DECODERS("{\"type\":\"Fuse\"}," STRIP("0", "1")), PT_MISMATCH, "\"stop\"");
     check_refusal(DECODERS("{\"type\":\"Fuse\"}," STRIP("-1", "0")), PT_BAD_INPUT, "start");
+}
+
+/* The reference asks where a piece began before it was normalised. */
+static void test_prefix_of_the_first(void **state)
+{
+    (void)state;
+#define REPLACING(what) "{\"type\":\"Replace\",\"pattern\":{\"String\":\"" what "\"},\"content\":\"_\"}"
+    static const char refused[] = "\"first\" is not supported behind";
+    check_refusal(STEP("normalizer", "{\"type\":\"Replace\",\"pattern\":{\"String\":\"b\"},\"content\":\"\"},"
+                                     "\"pre_tokenizer\":" FIRST),
+                  PT_MISMATCH, refused);
+    check_refusal(
+        STEP("normalizer",
+             "{\"type\":\"Prepend\",\"prepend\":\" \"},"
+             "\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Digits\"}," FIRST "]}"),
+        PT_MISMATCH, refused);
+    check_refusal(STEP("normalizer",
+                       REPLACE ",\"pre_tokenizer\":" FIRST ",\"added_tokens\":[{\"id\":3,\"content\":\"x\","
+                               "\"single_word\":false,\"lstrip\":false,\"rstrip\":false,\"normalized\":true,"
+                               "\"special\":true}]"),
+                  PT_MISMATCH, refused);
+    check_refusal(STEP("normalizer", REPLACING("ab") ",\"pre_tokenizer\":" FIRST), PT_MISMATCH, refused);
+    check_taken(STEP("normalizer", REPLACING("\xe2\x96\x81") ",\"pre_tokenizer\":" FIRST));
+    check_taken(STEP("normalizer", REPLACE ",\"pre_tokenizer\":" FIRST));
+    check_taken(
+        STEP("pre_tokenizer", "{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Digits\"}," FIRST "]}"));
 }
 
 static void test_not_sentencepiece(void **state)
@@ -469,6 +506,7 @@ int main(void)
         cmocka_unit_test(test_sentencepiece_cut_short),
         cmocka_unit_test(test_unknown_characters),
         cmocka_unit_test(test_steps_that_are_refused),
+        cmocka_unit_test(test_prefix_of_the_first),
         cmocka_unit_test(test_decoding_bytes_and_blanks),
     };
     return cmocka_run_group_tests(tests, make_scratch, remove_scratch);
