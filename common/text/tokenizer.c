@@ -141,6 +141,53 @@ static int open_sentencepiece(struct pt_tokenizer *tokenizer, const struct pt_bu
     return set_sentencepiece_specials(tokenizer, err);
 }
 
+static bool puts_blank_in_front(const struct pt_bpe_tokenizer *bpe)
+{
+    for (size_t i = 0; i < bpe->normalizer.n; i++)
+        if (bpe->normalizer.steps[i].kind == PT_NORMALIZE_PREPEND)
+            return true;
+    for (size_t i = 0; i < bpe->n_pre_steps; i++)
+        if (bpe->pre_steps[i].prefixing != PT_PREFIX_NONE)
+            return true;
+    return false;
+}
+
+/* Of the reference's classes these build the tokenizer anew and go by "add_prefix_space" beside it (a Llama's
+ * where the folder is one of that model, and not one of bytes); the others take tokenizer.json as it is. */
+static bool builds_prefix_anew(const struct pt_tokenizer *tokenizer)
+{
+    static const char *const classes[] = {"GPT2Tokenizer", "GPTNeoXTokenizer", "Qwen2Tokenizer"};
+    const char *model_type = json_string_value(json_object_get(tokenizer->config, "model_type"));
+    const char *class = json_string_value(json_object_get(tokenizer->tokenizer_config, "tokenizer_class"));
+    if (!class)
+        class = model_type && strcmp(model_type, "gpt2") == 0 ? classes[0] : "";
+    size_t n = strlen(class), n_fast = n >= 4 && strcmp(class + n - 4, "Fast") == 0 ? n - 4 : n;
+    for (size_t i = 0; i < sizeof classes / sizeof *classes; i++)
+        if (strlen(classes[i]) == n_fast && memcmp(classes[i], class, n_fast) == 0)
+            return true;
+    return n_fast == strlen("LlamaTokenizer") && memcmp(class, "LlamaTokenizer", n_fast) == 0 &&
+           !tokenizer->bpe->is_byte_level && (!model_type || strcmp(model_type, "llama") == 0);
+}
+
+static int check_prefix_space(const struct pt_tokenizer *tokenizer, struct pt_error *err)
+{
+    const json_t *stated = json_object_get(tokenizer->tokenizer_config, "add_prefix_space");
+    if (!json_is_boolean(stated) || json_is_true(stated) == puts_blank_in_front(tokenizer->bpe) ||
+        !builds_prefix_anew(tokenizer))
+        return PT_OK;
+    pt_fail(err, PT_MISMATCH, "%s: tokenizer_config.json contradicts it: \"add_prefix_space\" is %s",
+            tokenizer->name, json_is_true(stated) ? "true" : "false");
+    return pt_error_hint(err, "AutoTokenizer.from_pretrained and save_pretrained write a tokenizer.json that "
+                              "has what transformers does");
+}
+
+static int open_bpe(struct pt_tokenizer *tokenizer, const struct pt_buffer *bytes, struct pt_error *err)
+{
+    if (pt_bpe_tokenizer_new(&tokenizer->bpe, bytes->data, bytes->size, tokenizer->name, err))
+        return (int)err->status;
+    return check_prefix_space(tokenizer, err);
+}
+
 int pt_tokenizer_open(struct pt_tokenizer **out, const char *path, struct pt_error *err)
 {
     struct pt_buffer bytes = {0};
@@ -154,8 +201,7 @@ int pt_tokenizer_open(struct pt_tokenizer **out, const char *path, struct pt_err
     if (!status) {
         tokenizer->fingerprint = pt_fingerprint_of(bytes.data, bytes.size);
         bool json = strstr(tokenizer->name, ".json") || looks_like_json(&bytes);
-        status = json ? pt_bpe_tokenizer_new(&tokenizer->bpe, bytes.data, bytes.size, tokenizer->name, err)
-                      : open_sentencepiece(tokenizer, &bytes, err);
+        status = json ? open_bpe(tokenizer, &bytes, err) : open_sentencepiece(tokenizer, &bytes, err);
     }
     pt_buffer_free(&bytes);
     if (status) {

@@ -154,6 +154,50 @@ static void test_sentencepiece_begin_of_sequence(void **state)
     }
 }
 
+/* What transformers 5.24's AutoTokenizer makes of it: the same ids, or others. */
+static void test_prefix_space_beside_it(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *tokenizer, *class, *model_type, *prefix;
+        bool same;
+    } cases[] = {
+        {"gpt2-part", "GPT2Tokenizer", "gpt2", "true", false},
+        {"gpt2-part", "GPTNeoXTokenizerFast", "gpt_neox", "true", false},
+        {"gpt2-part", "GPT2TokenizerFast", "gpt2", "false", true},
+        {"gpt2-part", "PreTrainedTokenizerFast", "gpt2", "true", true},
+        {"gpt2-part", "BloomTokenizerFast", "bloom", "true", true},
+        {"llama2-form", "LlamaTokenizer", "llama", "false", false},
+        {"metaspace-form", "LlamaTokenizerFast", "llama", "false", false},
+        {"llama2-form", "LlamaTokenizer", "llama", "true", true},
+        {"llama2-form", "LlamaTokenizer", "mistral", "false", true},
+        {"llama3-form", "LlamaTokenizer", "llama", "true", true},
+    };
+    mkdir(in_scratch("beside"), 0700);
+    for (size_t i = 0; i < N_OF(cases); i++) {
+        struct pt_error err = {0};
+        struct pt_tokenizer *tokenizer;
+        char text[256];
+        size_t n;
+        snprintf(text, sizeof text, "tests/data/tokenizers/%s.json", cases[i].tokenizer);
+        char *json = read_file(text, &n);
+        write_file(in_scratch("beside/tokenizer.json"), json, n);
+        free(json);
+        snprintf(text, sizeof text, "{\"tokenizer_class\": \"%s\", \"add_prefix_space\": %s}", cases[i].class,
+                 cases[i].prefix);
+        write_file(in_scratch("beside/tokenizer_config.json"), text, strlen(text));
+        snprintf(text, sizeof text, "{\"model_type\": \"%s\"}", cases[i].model_type);
+        write_file(in_scratch("beside/config.json"), text, strlen(text));
+        if (pt_tokenizer_open(&tokenizer, in_scratch("beside"), &err) !=
+            (cases[i].same ? PT_OK : PT_MISMATCH))
+            fail_msg("case %zu: %s", i, err.message);
+        if (cases[i].same)
+            pt_tokenizer_close(tokenizer);
+        else
+            assert_non_null(strstr(err.message, "add_prefix_space"));
+    }
+}
+
 static void test_invalid_text(void **state)
 {
     (void)state;
@@ -498,6 +542,7 @@ int main(void)
         cmocka_unit_test(test_vocabulary),
         cmocka_unit_test(test_end_of_sequence),
         cmocka_unit_test(test_sentencepiece_begin_of_sequence),
+        cmocka_unit_test(test_prefix_space_beside_it),
         cmocka_unit_test(test_invalid_text),
         cmocka_unit_test(test_decoding_holds_back_and_replaces),
         cmocka_unit_test(test_malformed),
