@@ -48,3 +48,17 @@ int pt_tokenizer_eos(const struct pt_tokenizer *tokenizer, const char *requested
     pt_fail(err, PT_MISMATCH, "%s: no end-of-sequence token is known", tokenizer->name);
     return pt_error_hint(err, "name one with --eos");
 }
+
+int pt_tokenizer_check_appended(const struct pt_tokenizer *tokenizer, uint32_t id, struct pt_error *err)
+{
+    const struct pt_bpe_tokenizer *bpe = tokenizer->bpe;
+    for (size_t i = 0; bpe && i < bpe->n_added; i++) {
+        const struct pt_added_token *token = &bpe->added[i];
+        if (token->id != id || (!token->lstrip && !token->single_word))
+            continue;
+        pt_fail(err, PT_MISMATCH, "%s: \"%.100s\" behind a text is not supported: it is \"%s\"",
+                tokenizer->name, token->content, token->lstrip ? "lstrip" : "single_word");
+        return pt_error_hint(err, "name another end-of-sequence token with --eos");
+    }
+    return PT_OK;
+}

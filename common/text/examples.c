@@ -117,9 +117,10 @@ static int kind_of(const struct pt_examples *examples, const struct pt_record *r
 
 static int open_tokenizer(struct pt_examples *examples, struct pt_error *err)
 {
-    if (pt_tokenizer_open(&examples->tokenizer, examples->settings.model, err))
+    if (pt_tokenizer_open(&examples->tokenizer, examples->settings.model, err) ||
+        pt_tokenizer_eos(examples->tokenizer, examples->settings.eos, &examples->eos, err))
         return (int)err->status;
-    return pt_tokenizer_eos(examples->tokenizer, examples->settings.eos, &examples->eos, err);
+    return pt_tokenizer_check_appended(examples->tokenizer, examples->eos, err);
 }
 
 /* What records of this kind need. A failure here has nothing to do with the record. */

@@ -39,6 +39,10 @@ const char *pt_tokenizer_token(const struct pt_tokenizer *tokenizer, uint32_t id
  */
 int pt_tokenizer_eos(const struct pt_tokenizer *tokenizer, const char *requested, uint32_t *id,
                      struct pt_error *err) PT_MUST_USE;
+/* Refuses (PT_MISMATCH) a token that changes how the text in front of it is read, or is not read as a token
+ * there: its id behind the text's ids would not be what the reference makes of both as one text. */
+int pt_tokenizer_check_appended(const struct pt_tokenizer *tokenizer, uint32_t id,
+                                struct pt_error *err) PT_MUST_USE;
 
 struct pt_encoder;
 int pt_encoder_new(struct pt_encoder **encoder, const struct pt_tokenizer *tokenizer,

@@ -267,6 +267,12 @@ refuses_arrow() {
     pt-tokenize -m "$DEMO_MODEL/tokenizer.json" "$BATS_TEST_TMPDIR/data" >"$BATS_TEST_TMPDIR/stream"
     exits 4 pt-tokenize -m "$TINY_BLOOM" --decode "$BATS_TEST_TMPDIR/stream"
     says 'made with the tokenizer'
+    # An end-of-sequence token that is another one behind some answers.
+    for eos in '<01>' '<02>'; do
+        exits 4 pt-tokenize -m tests/data/tokenizers/added-tokens.json --eos "$eos" "$BATS_TEST_TMPDIR/data" -o /dev/null
+        says "\"$eos\" behind a text is not supported"
+    done
+    exits 0 pt-tokenize -q -m tests/data/tokenizers/added-tokens.json --eos '<04>' "$BATS_TEST_TMPDIR/data" -o /dev/null
 }
 
 @test "wrong command lines" {
