@@ -12,8 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NO_TOKEN UINT32_MAX
-
 void pt_token_matcher_free(struct pt_token_matcher *matcher)
 {
     free(matcher->nodes);
@@ -24,7 +22,7 @@ static int new_node(struct pt_token_matcher *matcher, uint8_t byte, struct pt_er
 {
     if (pt_reserve(&matcher->nodes, &matcher->capacity, matcher->n_nodes + 1, sizeof *matcher->nodes, err))
         return (int)err->status;
-    matcher->nodes[matcher->n_nodes++] = (struct pt_trie_node){0, 0, NO_TOKEN, byte};
+    matcher->nodes[matcher->n_nodes++] = (struct pt_trie_node){0, 0, PT_NO_TOKEN, byte};
     return PT_OK;
 }
 
@@ -56,7 +54,7 @@ int pt_token_matcher_add(struct pt_token_matcher *matcher, const char *pattern, 
         }
         node = child;
     }
-    if (matcher->nodes[node].token == NO_TOKEN)
+    if (matcher->nodes[node].token == PT_NO_TOKEN)
         matcher->nodes[node].token = token;
     uint8_t first = (uint8_t)pattern[0];
     matcher->n_starts += !matcher->starts[first];
@@ -89,12 +87,12 @@ static size_t possible_start(const struct pt_token_cut *cut, size_t at)
 /* The longest token that begins at `at`, and where it ends. */
 static uint32_t longest_match(const struct pt_token_cut *cut, size_t at, size_t *end)
 {
-    uint32_t token = NO_TOKEN;
+    uint32_t token = PT_NO_TOKEN;
     for (uint32_t node = 0; at < cut->n_bytes; at++) {
         node = child_of(cut->matcher, node, (uint8_t)cut->text[at]);
         if (!node)
             break;
-        if (cut->matcher->nodes[node].token != NO_TOKEN) {
+        if (cut->matcher->nodes[node].token != PT_NO_TOKEN) {
             token = cut->matcher->nodes[node].token;
             *end = at + 1;
         }
@@ -124,21 +122,26 @@ static bool word_touches(const struct pt_token_cut *cut, size_t begin, size_t en
            pt_is_word(point);
 }
 
-static size_t white_space_from(const struct pt_token_cut *cut, size_t at)
+/* Tokens that are white space themselves look into the same run again and again: it is walked once. */
+static size_t white_space_from(struct pt_token_cut *cut, size_t at)
 {
     uint32_t point;
+    if (at < cut->blank_until)
+        return cut->blank_until;
     for (size_t n;
          (n = pt_utf8_decode(cut->text + at, cut->n_bytes - at, &point)) && pt_is_white_space(point);)
         at += n;
+    cut->blank_until = at;
     return at;
 }
 
+/* A token that takes white space to its left takes only what the one before it has left. */
 static size_t white_space_until(const struct pt_token_cut *cut, size_t at)
 {
     uint32_t point;
-    for (size_t n; at > 0 && (n = character_before(cut->text, at, &point), pt_is_white_space(point));)
+    for (size_t n; at > cut->done && (n = character_before(cut->text, at, &point), pt_is_white_space(point));)
         at -= n;
-    return at;
+    return at > cut->done ? at : cut->done;
 }
 
 /* The next token that stands; matches do not overlap, whatever white space they take. */
@@ -147,7 +150,7 @@ static bool next_token(struct pt_token_cut *cut, struct pt_stretch *found)
     for (size_t at = cut->searched; (at = possible_start(cut, at)) < cut->n_bytes;) {
         size_t begin = at, end = at;
         uint32_t index = longest_match(cut, at, &end);
-        if (index == NO_TOKEN) {
+        if (index == PT_NO_TOKEN) {
             at++;
             continue;
         }
@@ -158,9 +161,6 @@ static bool next_token(struct pt_token_cut *cut, struct pt_stretch *found)
         cut->searched = end;
         if (token->lstrip)
             begin = white_space_until(cut, begin);
-        /* A token that takes white space to its left takes only what the one before it has left. */
-        if (token->lstrip && begin < cut->done)
-            begin = cut->done;
         if (token->rstrip)
             end = white_space_from(cut, end);
         if (begin >= end)
@@ -181,13 +181,13 @@ bool pt_token_cut_next(struct pt_token_cut *cut, struct pt_stretch *stretch)
     }
     struct pt_stretch token;
     if (!next_token(cut, &token)) {
-        *stretch = (struct pt_stretch){cut->done, cut->n_bytes, NO_TOKEN};
+        *stretch = (struct pt_stretch){cut->done, cut->n_bytes, PT_NO_TOKEN};
         cut->done = cut->n_bytes;
         return stretch->begin < stretch->end;
     }
     *stretch = token;
     if (cut->done < token.begin) {
-        *stretch = (struct pt_stretch){cut->done, token.begin, NO_TOKEN};
+        *stretch = (struct pt_stretch){cut->done, token.begin, PT_NO_TOKEN};
         cut->waiting = token;
         cut->has_waiting = true;
     }

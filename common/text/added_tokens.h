@@ -10,6 +10,8 @@
 
 #include <stdbool.h>
 
+#define PT_NO_TOKEN UINT32_MAX
+
 struct pt_added_token {
     char *content; /* owned */
     size_t n_bytes;
@@ -23,7 +25,7 @@ struct pt_added_token {
 struct pt_token_matcher {
     struct pt_trie_node {
         uint32_t child, sibling; /* index, 0: none */
-        uint32_t token;          /* index of the added token that ends here, UINT32_MAX: none */
+        uint32_t token;          /* index of the added token that ends here, PT_NO_TOKEN: none */
         uint8_t byte;
     } * nodes; /* [n_nodes], owned; the first one is the root */
     size_t n_nodes, capacity;
@@ -41,7 +43,7 @@ void pt_token_matcher_free(struct pt_token_matcher *matcher);
 /* A run of text between added tokens, or an added token. */
 struct pt_stretch {
     size_t begin, end;
-    uint32_t token; /* index of the added token, UINT32_MAX: plain text */
+    uint32_t token; /* index of the added token, PT_NO_TOKEN: plain text */
 };
 
 /* Cuts a text into stretches, one a call: *at starts at 0 in a zeroed cut. */
@@ -50,8 +52,9 @@ struct pt_token_cut {
     const struct pt_added_token *tokens;
     const char *text;
     size_t n_bytes;
-    size_t done;     /* everything in front of it has been handed out */
-    size_t searched; /* where the search goes on */
+    size_t done;        /* everything in front of it has been handed out */
+    size_t searched;    /* where the search goes on */
+    size_t blank_until; /* the end of the white space that a token took last */
     struct pt_stretch waiting;
     bool has_waiting;
 };

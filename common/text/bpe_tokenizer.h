@@ -15,8 +15,6 @@
 #include "text/pre_tokenizer.h"
 #include "text/vocabulary.h"
 
-#define PT_NO_TOKEN UINT32_MAX
-
 struct pt_bpe_tokenizer {
     struct pt_vocabulary vocabulary; /* of the model and the added tokens */
     size_t n_model_ids;              /* below it are the model's, all others are added tokens' */

@@ -495,6 +495,39 @@ static void test_prefix_of_the_first(void **state)
         STEP("pre_tokenizer", "{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Digits\"}," FIRST "]}"));
 }
 
+#define BLANK_TOKEN(flags)                                                                           \
+    BEGIN BYTE_LEVEL "," DECODER "," MODEL                                                           \
+                     ",\"added_tokens\":[{\"id\":3,\"content\":\"\\n\",\"single_word\":false," flags \
+                     ",\"normalized\":false,\"special\":true}]}"
+
+/* Tokens that are white space, and take more of it with them: in time that grows with the text. */
+static void test_white_space_that_is_a_token(void **state)
+{
+    (void)state;
+    static const char *const tokenizers[] = {BLANK_TOKEN("\"lstrip\":true,\"rstrip\":false"),
+                                             BLANK_TOKEN("\"lstrip\":false,\"rstrip\":true")};
+    enum { LINES = 1 << 19 };
+    char *text = test_malloc(2 * LINES);
+    for (size_t i = 0; i < LINES; i++)
+        memcpy(text + 2 * i, " \n", 2);
+    alarm(60);
+    for (size_t i = 0; i < N_OF(tokenizers); i++) {
+        struct pt_error err = {0};
+        struct pt_encoder *encoder;
+        struct pt_words ids = {0};
+        write_file(in_scratch("tokenizer.json"), tokenizers[i], strlen(tokenizers[i]));
+        struct pt_tokenizer *tokenizer = open_or_fail(in_scratch("tokenizer.json"));
+        assert_int_equal(pt_encoder_new(&encoder, tokenizer, &err), 0);
+        assert_int_equal(pt_encode(encoder, text, 2 * LINES, false, &ids, &err), 0);
+        assert_int_equal(ids.n, LINES);
+        pt_words_free(&ids);
+        pt_encoder_free(encoder);
+        pt_tokenizer_close(tokenizer);
+    }
+    alarm(0);
+    test_free(text);
+}
+
 static void test_not_sentencepiece(void **state)
 {
     (void)state;
@@ -552,6 +585,7 @@ int main(void)
         cmocka_unit_test(test_unknown_characters),
         cmocka_unit_test(test_steps_that_are_refused),
         cmocka_unit_test(test_prefix_of_the_first),
+        cmocka_unit_test(test_white_space_that_is_a_token),
         cmocka_unit_test(test_decoding_bytes_and_blanks),
     };
     return cmocka_run_group_tests(tests, make_scratch, remove_scratch);
