@@ -12,6 +12,11 @@
 static const char lfs_first_line[] = "version https://git-lfs";
 static const char byte_order_mark[] = "\xef\xbb\xbf";
 
+bool pt_is_json_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
 bool pt_is_lfs_pointer(const void *bytes, size_t n)
 {
     return n >= sizeof lfs_first_line - 1 && !memcmp(bytes, lfs_first_line, sizeof lfs_first_line - 1);
@@ -40,6 +45,10 @@ int pt_json_parse(json_t **value, const char *text, size_t n, const char *name, 
     *value = json_loadb(text, n, flags, &error);
     if (!*value && json_error_code(&error) == json_error_numeric_overflow)
         *value = json_loadb(text, n, flags | JSON_DECODE_INT_AS_REAL, &error);
+    if (!*value && (json_error_code(&error) == json_error_null_character ||
+                    json_error_code(&error) == json_error_null_byte_in_key))
+        return pt_fail(err, PT_BAD_INPUT, "%s: line %d, column %d: a NUL character (\\u0000) is refused",
+                       name, error.line, error.column);
     if (!*value)
         return pt_fail(err, json_error_code(&error) == json_error_out_of_memory ? PT_FAILED : PT_BAD_INPUT,
                        "%s: line %d, column %d: not JSON: %s", name, error.line, error.column, error.text);

@@ -24,6 +24,9 @@ int pt_json_parse(json_t **value, const char *text, size_t n, const char *name,
 int pt_json_load(json_t **value, const char *path, struct pt_error *err) PT_MUST_USE;
 enum { PT_JSON_LIMIT = 1 << 29 };
 
+/* White space between values. */
+bool pt_is_json_blank(char c);
+
 /* The first line of a Git-LFS pointer, which stands where a large file was not fetched; and its refusal
  * (PT_BAD_INPUT). */
 bool pt_is_lfs_pointer(const void *bytes, size_t n);

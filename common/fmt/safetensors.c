@@ -46,7 +46,8 @@ bool pt_safetensors_recognise(const void *bytes, size_t n)
     if (n < LENGTH_BYTES + 1)
         return false;
     uint64_t length = load_u64(b);
-    return length >= 2 && length <= HEADER_LIMIT && strchr("{ \t\r\n", b[LENGTH_BYTES]) && b[LENGTH_BYTES];
+    char first = (char)b[LENGTH_BYTES];
+    return length >= 2 && length <= HEADER_LIMIT && (first == '{' || pt_is_json_blank(first));
 }
 
 /* Dtypes of the format that no tensor of ours can have. */

@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "fmt/arrow.h"
+#include "fmt/json.h"
 #include "io/line.h"
 #include "io/source.h"
 #include "text/arrow_records.h"
@@ -47,21 +48,18 @@ static int take_byte_order_mark(struct pt_records *records, struct pt_error *err
 
 static int find_form(struct pt_records *records, bool *is_arrow, struct pt_error *err)
 {
-    static const char pointer[] = "version https://git-lfs.github.com/spec/";
     const void *peeked;
     size_t n, at = 0;
     *is_arrow = false;
     if (take_byte_order_mark(records, err) || pt_source_peek(records->source, PEEKED_BYTES, &peeked, &n, err))
         return (int)err->status;
     const char *bytes = peeked;
-    if (n >= sizeof pointer - 1 && memcmp(bytes, pointer, sizeof pointer - 1) == 0) {
-        pt_fail(err, PT_BAD_INPUT, "%s: a Git-LFS pointer in place of the data", records->name);
-        return pt_error_hint(err, "git lfs pull fetches the data");
-    }
+    if (pt_is_lfs_pointer(bytes, n))
+        return pt_refuse_lfs_pointer(records->name, err);
     *is_arrow = records->form == PT_RECORDS_ANY && pt_arrow_recognise(bytes, n);
     if (*is_arrow)
         return PT_OK;
-    while (at < n && (bytes[at] == ' ' || bytes[at] == '\t' || bytes[at] == '\r' || bytes[at] == '\n'))
+    while (at < n && pt_is_json_blank(bytes[at]))
         at++;
     records->form_was_guessed =
         records->form == PT_RECORDS_ANY && at < n && bytes[at] != '{' && bytes[at] != '[';

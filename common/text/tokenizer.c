@@ -76,7 +76,7 @@ static bool is_tokenizer_file(const char *path)
 static bool looks_like_json(const struct pt_buffer *bytes)
 {
     size_t at = bytes->size >= 3 && memcmp(bytes->data, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
-    while (at < bytes->size && strchr(" \t\r\n", bytes->data[at]) && bytes->data[at])
+    while (at < bytes->size && pt_is_json_blank(bytes->data[at]))
         at++;
     return at < bytes->size && bytes->data[at] == '{';
 }
@@ -130,8 +130,8 @@ static int open_sentencepiece(struct pt_tokenizer *tokenizer, const struct pt_bu
                               struct pt_error *err)
 {
     char reason[300];
-    if (bytes->size >= 8 && memcmp(bytes->data, "version ", 8) == 0)
-        return pt_fail(err, PT_BAD_INPUT, "%s: a Git-LFS pointer in place of the file", tokenizer->name);
+    if (pt_is_lfs_pointer(bytes->data, bytes->size))
+        return pt_refuse_lfs_pointer(tokenizer->name, err);
     tokenizer->sentencepiece = pt_sentencepiece_new(bytes->data, bytes->size, reason, sizeof reason);
     if (!tokenizer->sentencepiece)
         return pt_fail(err, PT_BAD_INPUT, "%s: not a SentencePiece model: %s", tokenizer->name, reason);

@@ -78,7 +78,7 @@ static int read_document(struct document *document, const char *text, size_t n, 
 {
     struct pt_buffer small = {0};
     struct pt_json_slice whole = {text, n};
-    while (whole.n && strchr(" \t\r\n", whole.text[whole.n - 1]))
+    while (whole.n && pt_is_json_blank(whole.text[whole.n - 1]))
         whole.n--;
     if (!copy_without_tables(document, whole, false, &small, err) ||
         pt_json_parse(&document->rest, small.data, small.size, document->name, err))
@@ -165,6 +165,15 @@ static size_t count_elements(struct pt_json_slice array)
     return n;
 }
 
+/* The first line of a merges.txt, which the reference passes over wherever it stands. */
+static bool is_version_line(struct pt_json_slice value)
+{
+    static const char mark[] = "#version";
+    struct pt_json_slice text;
+    return pt_json_scan_string(value, &text) && text.n >= sizeof mark - 1 &&
+           memcmp(text.text, mark, sizeof mark - 1) == 0;
+}
+
 static int read_merges(struct pt_bpe_tokenizer *tokenizer, const struct document *document,
                        struct pt_error *err)
 {
@@ -179,10 +188,12 @@ static int read_merges(struct pt_bpe_tokenizer *tokenizer, const struct document
         return (int)err->status;
     uint32_t rank = 0;
     if (pt_json_scan_begin(&scan, document->merges, '['))
-        for (; (found = pt_json_scan_element(&scan, &value)) == PT_JSON_ELEMENT; rank++) {
+        while ((found = pt_json_scan_element(&scan, &value)) == PT_JSON_ELEMENT) {
+            if (is_version_line(value))
+                continue;
             if (!take_merge(value, &scratch, &joined, &n_left, err))
                 pt_fail(err, PT_BAD_INPUT, "merge %u is malformed", rank);
-            if (err->status || add_merge(tokenizer, &joined, n_left, rank, err))
+            if (err->status || add_merge(tokenizer, &joined, n_left, rank++, err))
                 break;
         }
     pt_buffer_free(&scratch);

@@ -359,6 +359,33 @@ static void test_malformed(void **state)
                   PT_BAD_INPUT, "missing");
 }
 
+/* A file's end counts as JSON's does: no NUL, as padding writes it, is white space. */
+static void test_bytes_behind_it(void **state)
+{
+    (void)state;
+    static const char json[] = BEGIN BYTE_LEVEL "," DECODER "," MODEL "}\n\0";
+    struct pt_error err = {0};
+    struct pt_tokenizer *tokenizer;
+    write_file(in_scratch("tokenizer.json"), json, sizeof json - 1);
+    assert_int_equal(pt_tokenizer_open(&tokenizer, in_scratch("tokenizer.json"), &err), PT_BAD_INPUT);
+    write_file(in_scratch("tokenizer.json"), json, sizeof json - 2);
+    pt_tokenizer_close(open_or_fail(in_scratch("tokenizer.json")));
+}
+
+#define MERGES(list)                                                                                       \
+    BEGIN BYTE_LEVEL "," DECODER                                                                           \
+                     ",\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":1,\"ab\":2},\"merges\":[" list \
+                     "]}}"
+
+static void test_version_among_merges(void **state)
+{
+    (void)state;
+    check_taken(MERGES("\"#version: 0.2\",\"a b\""));
+    check_taken(MERGES("\"a b\",\"#version\""));
+    check_refusal(MERGES("\"#version: 0.2\",\"a c\""), PT_BAD_INPUT, "merge 0");
+    check_refusal(MERGES("[\"#version:\",\"0.2\"]"), PT_BAD_INPUT, "merge 0");
+}
+
 static void test_unsupported(void **state)
 {
     (void)state;
@@ -391,6 +418,10 @@ static void test_unsupported(void **state)
              BEGIN BYTE_LEVEL "," DECODER "," MODEL ",\"added_tokens\":[{\"id\":7,\"content\":\"x\",%s",
              flags);
     check_refusal(text, PT_MISMATCH, "would give it 3");
+    snprintf(text, sizeof text,
+             BEGIN BYTE_LEVEL "," DECODER "," MODEL ",\"added_tokens\":[{\"id\":3,\"content\":\"\\u0000\",%s",
+             flags);
+    check_refusal(text, PT_BAD_INPUT, "a NUL character (\\u0000) is refused");
 }
 
 /* What tokenizers 0.23.3 makes of characters without a token, with each setting of the model. */
@@ -580,6 +611,8 @@ int main(void)
         cmocka_unit_test(test_decoding_holds_back_and_replaces),
         cmocka_unit_test(test_malformed),
         cmocka_unit_test(test_unsupported),
+        cmocka_unit_test(test_bytes_behind_it),
+        cmocka_unit_test(test_version_among_merges),
         cmocka_unit_test(test_not_sentencepiece),
         cmocka_unit_test(test_sentencepiece_cut_short),
         cmocka_unit_test(test_unknown_characters),
