@@ -69,6 +69,23 @@ out:
     return (int)err->status;
 }
 
+int pt_json_load_object(json_t **object, const struct pt_folder *folder, const char *name, const char *where,
+                        struct pt_error *err)
+{
+    enum { LIMIT = 16 << 20 };
+    struct pt_buffer text = {0};
+    *object = NULL;
+    if (!pt_folder_read(folder, name, LIMIT, &text, err) &&
+        !pt_json_parse(object, text.data, text.size, where, err) && !json_is_object(*object))
+        pt_fail(err, PT_BAD_INPUT, "%s: not a JSON object", where);
+    if (err->status) {
+        json_decref(*object);
+        *object = NULL;
+    }
+    pt_buffer_free(&text);
+    return (int)err->status;
+}
+
 /* The value of a key, or NULL where it is absent or null. */
 static const json_t *present(const json_t *object, const char *key)
 {

@@ -8,6 +8,7 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
+#include "io/folder.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -23,6 +24,10 @@ int pt_json_parse(json_t **value, const char *text, size_t n, const char *name,
 /* Whatever pt_source_open takes, at most PT_JSON_LIMIT bytes. */
 int pt_json_load(json_t **value, const char *path, struct pt_error *err) PT_MUST_USE;
 enum { PT_JSON_LIMIT = 1 << 29 };
+
+/* The object that a small file of a folder (16 MiB at most) must be; `where` names it in messages. */
+int pt_json_load_object(json_t **object, const struct pt_folder *folder, const char *name, const char *where,
+                        struct pt_error *err) PT_MUST_USE;
 
 /* White space between values. */
 bool pt_is_json_blank(char c);

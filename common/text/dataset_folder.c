@@ -13,18 +13,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { STATE_LIMIT = 1 << 24 };
 static const char state_name[] = "state.json", splits_name[] = "dataset_dict.json";
-
-static int load(json_t **value, const struct pt_folder *folder, const char *name, struct pt_error *err)
-{
-    struct pt_buffer text = {0};
-    if (!pt_folder_read(folder, name, STATE_LIMIT, &text, err) &&
-        !pt_json_parse(value, text.data ? text.data : "", text.size, name, err) && !json_is_object(*value))
-        pt_fail(err, PT_BAD_INPUT, "%s: not an object", name);
-    pt_buffer_free(&text);
-    return (int)err->status;
-}
 
 /* A DatasetDict: its members are named in a hint. */
 static int refuse_splits(const struct pt_folder *folder, const char *path, struct pt_error *err)
@@ -32,7 +21,7 @@ static int refuse_splits(const struct pt_folder *folder, const char *path, struc
     json_t *object = NULL, *split;
     struct pt_buffer names = {0};
     size_t i;
-    if (!load(&object, folder, splits_name, err)) {
+    if (!pt_json_load_object(&object, folder, splits_name, splits_name, err)) {
         json_array_foreach(json_object_get(object, "splits"), i, split)
         {
             if (json_is_string(split) && pt_buffer_append_format(&names, err, "%s%s/%s", i ? ", " : "", path,
@@ -126,7 +115,7 @@ static int read_state(struct pt_dataset_folder *dataset, const struct pt_folder 
         pt_fail(err, PT_BAD_INPUT, "is a folder without %s, which a saved dataset has", state_name);
         return pt_error_hint(err, "name a file, or a folder that save_to_disk of datasets wrote");
     }
-    if (!load(&state, folder, state_name, err) && !check_no_indices(state, err) &&
+    if (!pt_json_load_object(&state, folder, state_name, state_name, err) && !check_no_indices(state, err) &&
         !list_files(dataset, path, state, err))
         (void)!list_columns(dataset, state, err);
     json_decref(state);

@@ -60,7 +60,6 @@ int pt_model_vocab_size(const char *model, uint64_t *vocab_size, struct pt_error
 {
     struct stat status;
     struct pt_folder *folder;
-    struct pt_buffer text = {0};
     json_t *config = NULL;
     bool found;
     *vocab_size = 0;
@@ -71,11 +70,9 @@ int pt_model_vocab_size(const char *model, uint64_t *vocab_size, struct pt_error
     if (pt_folder_open(&folder, model, err))
         return (int)err->status;
     if (pt_folder_has(folder, "config.json") &&
-        !pt_folder_read(folder, "config.json", 16 << 20, &text, err) &&
-        !pt_json_parse(&config, text.data, text.size, "config.json", err))
+        !pt_json_load_object(&config, folder, "config.json", "config.json", err))
         (void)!pt_json_get_u64(config, "vocab_size", "config.json", vocab_size, &found, err);
     pt_folder_close(folder);
-    pt_buffer_free(&text);
     json_decref(config);
     return (int)err->status;
 }

@@ -1,5 +1,6 @@
 /*
- * Every function catches everything: the callers are C.
+ * What can fail catches everything: the callers are C. Asking a loaded model for its size, an id or a piece
+ * looks it up in a table.
  */
 #include "text/sentencepiece_shim.h"
 
@@ -7,6 +8,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <exception>
+#include <memory>
 #include <sentencepiece_processor.h>
 #include <string>
 #include <string_view>
@@ -24,13 +26,12 @@ static void say(char *reason, size_t n_reason, const char *text)
 struct pt_sentencepiece *pt_sentencepiece_new(const void *bytes, size_t n, char *reason, size_t n_reason)
 {
     try {
-        auto *model = new pt_sentencepiece;
+        auto model = std::make_unique<pt_sentencepiece>();
         const auto status =
             model->processor.LoadFromSerializedProto(std::string_view(static_cast<const char *>(bytes), n));
         if (status.ok())
-            return model;
+            return model.release();
         say(reason, n_reason, status.ToString().c_str());
-        delete model;
     } catch (const std::exception &e) {
         say(reason, n_reason, e.what());
     } catch (...) {
@@ -76,11 +77,6 @@ bool pt_sentencepiece_find(const struct pt_sentencepiece *model, const char *pie
     } catch (...) {
         return false;
     }
-}
-
-bool pt_sentencepiece_is_control(const struct pt_sentencepiece *model, uint32_t id)
-{
-    return model->processor.IsControl(static_cast<int>(id));
 }
 
 int pt_sentencepiece_byte(const struct pt_sentencepiece *model, uint32_t id)

@@ -25,7 +25,6 @@ int64_t pt_sentencepiece_eos(const struct pt_sentencepiece *model);
 /* id < size; borrowed, NUL-terminated. */
 const char *pt_sentencepiece_piece(const struct pt_sentencepiece *model, uint32_t id);
 bool pt_sentencepiece_find(const struct pt_sentencepiece *model, const char *piece, uint32_t *id);
-bool pt_sentencepiece_is_control(const struct pt_sentencepiece *model, uint32_t id);
 /* The byte that a piece stands for, or -1. */
 int pt_sentencepiece_byte(const struct pt_sentencepiece *model, uint32_t id);
 

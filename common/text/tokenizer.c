@@ -15,21 +15,16 @@
 
 /* A tokenizer file beyond this is refused. */
 #define LARGEST_FILE (UINT64_C(1) << 30)
-/* The small files beside it. */
-#define LARGEST_CONFIG (UINT64_C(16) << 20)
 
 static int load_config(json_t **value, const struct pt_folder *folder, const char *name, const char *path,
                        struct pt_error *err)
 {
-    struct pt_buffer text = {0};
     if (!pt_folder_has(folder, name))
         return PT_OK;
     char *full = pt_new_format(err, "%s/%s", path, name);
-    if (full && !pt_folder_read(folder, name, LARGEST_CONFIG, &text, err) &&
-        !pt_json_parse(value, text.data, text.size, full, err) && !json_is_object(*value))
-        pt_fail(err, PT_BAD_INPUT, "%s: not a JSON object", full);
+    if (full)
+        (void)!pt_json_load_object(value, folder, name, full, err);
     free(full);
-    pt_buffer_free(&text);
     return (int)err->status;
 }
 

@@ -19,22 +19,9 @@
 #define SAFETENSORS "adapter_model.safetensors"
 #define PYTORCH "adapter_model.bin"
 
-static const uint64_t config_limit = 16 << 20;
-
 bool pt_peft_is_adapter(const struct pt_folder *folder)
 {
     return pt_folder_has(folder, CONFIG);
-}
-
-static int read_config(json_t **config, const struct pt_folder *folder, struct pt_error *err)
-{
-    struct pt_buffer text = {0};
-    *config = NULL;
-    if (!pt_folder_read(folder, CONFIG, config_limit, &text, err) &&
-        !pt_json_parse(config, text.data, text.size, CONFIG, err) && !json_is_object(*config))
-        pt_fail(err, PT_BAD_INPUT, CONFIG ": not an object");
-    pt_buffer_free(&text);
-    return (int)err->status;
 }
 
 static int read_tensors(struct pt_tensors *set, const struct pt_folder *folder, struct pt_error *err)
@@ -124,7 +111,8 @@ int pt_peft_read(struct pt_tensors *set, json_t **config, const struct pt_folder
 {
     struct pt_tensors tensors = {0};
     json_t *object;
-    if (read_config(&object, folder, err) || check_type(object, err) || read_tensors(&tensors, folder, err)) {
+    if (pt_json_load_object(&object, folder, CONFIG, CONFIG, err) || check_type(object, err) ||
+        read_tensors(&tensors, folder, err)) {
         json_decref(object);
         return pt_error_in(err, "%s", path);
     }

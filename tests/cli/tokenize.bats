@@ -71,6 +71,8 @@ refuses() {
     refuses 3 '3 elements for 2 ids' '{"input_ids":[5,6],"labels":[-100,6,7]}'
     refuses 3 'not a whole number' '{"input_ids":[5,6.5]}'
     refuses 3 'masked' '{"input_ids":[5,6],"attention_mask":[1,0]}'
+    echo '[]' >"$BATS_TEST_TMPDIR/bare/config.json"
+    refuses 3 'config.json: not a JSON object' '{"input_ids":[5]}' -m "$BATS_TEST_TMPDIR/bare"
 }
 
 @test "archives and compressed files" {

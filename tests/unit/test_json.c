@@ -66,6 +66,27 @@ static void files_load(void **state)
     assert_null(value);
 }
 
+static void objects_of_folders_load(void **state)
+{
+    (void)state;
+    struct pt_error err = {0};
+    struct pt_folder *folder;
+    json_t *value;
+    write_file(in_scratch("object.json"), "{\"a\": 1}", 8);
+    write_file(in_scratch("list.json"), "[1]", 3);
+    assert_int_equal(pt_folder_open(&folder, scratch, &err), 0);
+    assert_int_equal(pt_json_load_object(&value, folder, "object.json", "here/object.json", &err), 0);
+    assert_true(json_is_integer(json_object_get(value, "a")));
+    json_decref(value);
+    assert_int_equal(pt_json_load_object(&value, folder, "list.json", "here/list.json", &err), PT_BAD_INPUT);
+    assert_string_equal(err.message, "here/list.json: not a JSON object");
+    assert_null(value);
+    err = (struct pt_error){0};
+    assert_int_equal(pt_json_load_object(&value, folder, "none.json", "here/none.json", &err), PT_BAD_INPUT);
+    assert_null(value);
+    pt_folder_close(folder);
+}
+
 static void integers_beyond_64_bits_do_not_spoil_a_document(void **state)
 {
     (void)state;
@@ -173,6 +194,7 @@ int main(void)
         cmocka_unit_test(documents_are_strict),
         cmocka_unit_test(deep_nesting_is_refused),
         cmocka_unit_test(files_load),
+        cmocka_unit_test(objects_of_folders_load),
         cmocka_unit_test(integers_beyond_64_bits_do_not_spoil_a_document),
         cmocka_unit_test(fields_are_typed),
         cmocka_unit_test(writing_equals_pythons),
