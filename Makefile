@@ -25,6 +25,8 @@ PACKAGE_CFLAGS = $(eval PACKAGE_CFLAGS := $(shell pkg-config --cflags $(PACKAGES
 PACKAGE_LIBS   = $(eval PACKAGE_LIBS := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null))$(PACKAGE_LIBS)
 
 WARNINGS     := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
+# Products and sums are rounded one by one, so that every CPU gives the same bits; the kernels, each with bits of its own, are not held to it.
+CONTRACTION  := -ffp-contract=off
 ALL_CFLAGS    = -std=gnu11 -Icommon $(WARNINGS) -fopenmp -D_GNU_SOURCE $(PACKAGE_CFLAGS) $(CPPFLAGS) $(CFLAGS)
 ALL_CXXFLAGS  = -std=c++17 -Icommon -Wall -Wextra $(PACKAGE_CFLAGS) $(CPPFLAGS) $(CXXFLAGS)
 CXXFLAGS     ?= $(CFLAGS)
@@ -37,6 +39,7 @@ $(BUILD)/%_avx512.o: ISA := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -m
 $(BUILD)/%_avx512bf16.o: ISA := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512bf16 -mavx2 -mfma -mf16c
 $(BUILD)/%_amx.o: ISA := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512bf16 -mamx-tile -mamx-bf16 -mavx2 -mfma -mf16c
 endif
+$(BUILD)/common/math/kernels_%.o: CONTRACTION := -ffp-contract=fast
 
 # ---------------------------------------------------------------------------------------------- files
 
@@ -70,7 +73,7 @@ $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libpt.a
 $(BUILD)/%.o: %.c $(BUILD)/settings
 	@mkdir -p $(@D)
 	@echo "  CC  $<"
-	@$(CC) $(ALL_CFLAGS) $(ISA) -MMD -MP -c -o $@ $<
+	@$(CC) $(ALL_CFLAGS) $(CONTRACTION) $(ISA) -MMD -MP -c -o $@ $<
 
 $(BUILD)/%.o: %.cc $(BUILD)/settings
 	@mkdir -p $(@D)
