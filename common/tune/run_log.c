@@ -5,11 +5,13 @@
 
 #include "base/memory.h"
 #include "fmt/json.h"
+#include "io/descriptor.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -75,23 +77,34 @@ static FILE *open_existing(const char *path)
     return stat(path, &info) || !S_ISREG(info.st_mode) ? NULL : fopen(path, "r+e");
 }
 
+/* On a descriptor of its own, which closing the log closes. */
+static FILE *open_standard_output(void)
+{
+    int descriptor = pt_descriptor_duplicate(STDOUT_FILENO);
+    FILE *file = descriptor < 0 ? NULL : fdopen(descriptor, "w");
+    if (!file && descriptor >= 0)
+        close(descriptor);
+    return file;
+}
+
 int pt_run_log_open(struct pt_run_log **log, const char *path, const struct pt_position *resumed,
                     struct pt_error *err)
 {
     struct pt_run_log *new = pt_new_array(1, sizeof *new, err);
     if (!new)
         return (int)err->status;
-    new->name = pt_new_string(path, err);
+    const bool standard_output = strcmp(path, "-") == 0;
+    new->name = pt_new_string(standard_output ? "standard output" : path, err);
     if (!new->name)
         goto fail;
-    new->file = resumed ? open_existing(path) : NULL;
+    new->file = resumed && !standard_output ? open_existing(path) : NULL;
     if (new->file) {
         if (cut_behind(new, resumed, err))
             goto fail;
     } else {
-        new->file = fopen(path, "we");
+        new->file = standard_output ? open_standard_output() : fopen(path, "we");
         if (!new->file) {
-            pt_fail_errno(err, "%s", path);
+            pt_fail_errno(err, "%s", new->name);
             goto fail;
         }
     }

@@ -14,10 +14,10 @@
 struct pt_run_log;
 
 /*
- * Starts a new log. With `resumed`, goes on in the one that is there: lines behind the position's update, an
- * evaluation behind it that the position does not know, the line of totals and a last line that is not
- * complete are taken away (a file with other lines is PT_BAD_INPUT), so that the log becomes that of a run
- * which was never stopped.
+ * Starts a new log; "-" is standard output. With `resumed`, goes on in the one that is there: lines behind
+ * the position's update, an evaluation behind it that the position does not know, the line of totals and a last
+ * line that is not complete are taken away (a file with other lines is PT_BAD_INPUT), so that the log becomes
+ * that of a run which was never stopped.
  */
 int pt_run_log_open(struct pt_run_log **log, const char *path, const struct pt_position *resumed,
                     struct pt_error *err) PT_MUST_USE;
