@@ -59,6 +59,7 @@ static int set(void *context, int key, const char *argument, struct pt_error *er
 struct run {
     const struct settings *settings;
     const struct pt_common *common;
+    const char *stream_path;
     struct pt_sink *sink, *logits_sink;
     struct pt_tuned_model model;
     struct pt_source *source;
@@ -80,12 +81,15 @@ static void close_run(struct run *run)
 
 static int open_outputs(struct run *run, struct pt_error *err)
 {
-    const char *logits = run->settings->logits, *const names[] = {run->common->output, logits};
+    const char *logits = run->settings->logits;
+    const char *const inputs[] = {run->stream_path, run->settings->prompt, run->settings->model};
+    const struct pt_output_name outputs[] = {{run->common->output, NULL}, {logits, NULL}};
     if (logits && !*logits)
         return pt_fail(err, PT_USAGE, "--logits: the name is empty");
     if (logits && !strcmp(logits, "-"))
         return pt_fail(err, PT_USAGE, "--logits needs a file: standard output is for the losses");
-    if (pt_check_outputs_differ(names, 2, err) || pt_sink_open(&run->sink, run->common->output, err))
+    if (pt_check_outputs(outputs, 2, inputs, sizeof inputs / sizeof *inputs, err) ||
+        pt_sink_open(&run->sink, run->common->output, err))
         return (int)err->status;
     return logits && (pt_sink_open(&run->logits_sink, logits, err) || pt_logits_open(&run->logits, err))
                ? (int)err->status
@@ -95,7 +99,7 @@ static int open_outputs(struct run *run, struct pt_error *err)
 static int open_inputs(struct run *run, struct pt_error *err)
 {
     const struct pt_common *common = run->common;
-    const char *path = common->n_arguments ? common->arguments[0] : "-";
+    const char *path = run->stream_path;
     const struct pt_tuned_model_options options = {
         .model = run->settings->model,
         .prompt = run->settings->prompt,
@@ -189,7 +193,11 @@ static int do_run(struct run *run, struct pt_error *err)
 
 static int run(void *context, const struct pt_common *common, struct pt_error *err)
 {
-    struct run run = {.settings = context, .common = common};
+    struct run run = {
+        .settings = context,
+        .common = common,
+        .stream_path = common->n_arguments ? common->arguments[0] : "-",
+    };
     if (!run.settings->model)
         return pt_fail(err, PT_USAGE, "no model: -m MODEL is needed");
     int status = do_run(&run, err);

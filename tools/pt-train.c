@@ -205,8 +205,13 @@ static int check_settings(const struct settings *settings, const char *stream_pa
 /* Output and state first: a place that cannot be written is found now, not behind the last update. */
 static int open_output(struct run *run, struct pt_error *err)
 {
-    const char *const names[] = {run->common->output, run->settings->save, run->settings->log};
-    if (pt_check_outputs_differ(names, 3, err) || pt_open_binary_output(&run->output, run->common, err))
+    const struct settings *settings = run->settings;
+    const struct pt_output_name outputs[] = {
+        {run->common->output, settings->prompt}, {settings->save, settings->resume}, {settings->log, NULL}};
+    const char *const inputs[] = {run->stream_path, settings->prompt, settings->eval, settings->resume,
+                                  settings->model};
+    if (pt_check_outputs(outputs, 3, inputs, sizeof inputs / sizeof *inputs, err) ||
+        pt_open_binary_output(&run->output, run->common, err))
         return (int)err->status;
     struct pt_sink *trial = NULL;
     if (run->settings->save && pt_sink_open(&trial, run->settings->save, err))

@@ -66,12 +66,3 @@ int pt_check_binary_input(const char *path, struct pt_error *err)
     return pt_error_hint(err,
                          "pipe the output of another tool in, redirect a file with < FILE, or name a file");
 }
-
-int pt_check_outputs_differ(const char *const *names, size_t n, struct pt_error *err)
-{
-    for (size_t i = 0; i < n; i++)
-        for (size_t j = 0; j < i; j++)
-            if (names[i] && names[j] && !strcmp(names[i], names[j]) && strncmp(names[i], "/dev/", 5) != 0)
-                return pt_fail(err, PT_USAGE, "%s: one name for two outputs", names[i]);
-    return PT_OK;
-}

@@ -80,8 +80,18 @@ int pt_option_size(const char *option, const char *text, uint64_t *bytes, struct
 /* Opens common->output for binary data: a terminal is refused (PT_USAGE, the hint names the way out). */
 int pt_open_binary_output(struct pt_sink **sink, const struct pt_common *common,
                           struct pt_error *err) PT_MUST_USE;
-/* Refuses one name for two outputs, of which the later would replace the earlier: PT_USAGE. NULL is none. */
-int pt_check_outputs_differ(const char *const *names, size_t n, struct pt_error *err) PT_MUST_USE;
+/* An output's name, NULL: there is none; and the input that it may replace, because that is read to its end
+ * before (NULL: none). */
+struct pt_output_name {
+    const char *path, *replaces;
+};
+/*
+ * Refuses, before anything is opened for writing, two outputs that are one file, of which the later would
+ * replace the earlier, and an output that is one of the inputs (NULL: there is none; a folder stands for the
+ * files of a model or an adapter in it): PT_USAGE. What is in /dev may be named twice.
+ */
+int pt_check_outputs(const struct pt_output_name *outputs, size_t n_outputs, const char *const *inputs,
+                     size_t n_inputs, struct pt_error *err) PT_MUST_USE;
 /* Refuses a terminal as standard input for binary data, where `path` is "-". */
 int pt_check_binary_input(const char *path, struct pt_error *err) PT_MUST_USE;
 

@@ -30,6 +30,8 @@ int pt_source_open(struct pt_source **source, const char *path, struct pt_error 
 int pt_source_open_memory(struct pt_source **source, const char *name, const void *bytes, size_t n,
                           struct pt_error *err) PT_MUST_USE;
 void pt_source_close(struct pt_source *source); /* NULL is allowed */
+/* Where the member's name begins in "ARCHIVE:MEMBER", 0 where the path is one file's. */
+size_t pt_source_member_offset(const char *path);
 
 /* Up to n bytes; *got < n only at the end. */
 int pt_source_read(struct pt_source *source, void *bytes, size_t n, size_t *got,

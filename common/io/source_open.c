@@ -221,8 +221,7 @@ static int open_layers(struct pt_source **source, const char *path, const char *
     return undo_compression(source, &layer, err);
 }
 
-/* Where the member's name begins in "ARCHIVE:MEMBER", 0 where the path is one file's. */
-static size_t member_offset(const char *path)
+size_t pt_source_member_offset(const char *path)
 {
     struct stat status;
     if (!strcmp(path, "-") || !stat(path, &status))
@@ -240,7 +239,7 @@ static size_t member_offset(const char *path)
 int pt_source_open(struct pt_source **source, const char *path, struct pt_error *err)
 {
     *source = NULL;
-    size_t member = member_offset(path);
+    size_t member = pt_source_member_offset(path);
     char *file = pt_new_string_n(path, member ? member - 1 : strlen(path), err);
     if (!file)
         return (int)err->status;
@@ -289,7 +288,7 @@ static int list_itself(const char *path, char ***paths, size_t *n, struct pt_err
 
 static int expand(const char *path, char ***paths, size_t *n, struct pt_error *err)
 {
-    if (!strcmp(path, "-") || member_offset(path))
+    if (!strcmp(path, "-") || pt_source_member_offset(path))
         return list_itself(path, paths, n, err);
     struct stat status;
     if (stat(path, &status))

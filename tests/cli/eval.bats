@@ -117,6 +117,13 @@ evaluate() {
     exits 2 evaluate --logits '' "$EXAMPLES"
     exits 2 evaluate --logits same -o same "$EXAMPLES"
     says 'one name for two outputs'
+    cp "$EXAMPLES" "$OUT/stream"
+    exits 2 evaluate --logits "$OUT/./x" -o "$OUT/x" "$EXAMPLES"
+    exits 2 evaluate --logits "$OUT/stream" "$OUT/stream"
+    says 'it is an input as well'
+    exits 2 evaluate --logits "$OUT/stream" <"$OUT/stream"
+    exits 2 evaluate -o "$PROMPT" "$EXAMPLES"
+    cmp "$EXAMPLES" "$OUT/stream"
     exits 1 evaluate -o /dev/full "$EXAMPLES"
     exits 1 evaluate --logits /dev/full "$EXAMPLES"
     run bash -c "pt-eval -q -m $MODEL $EXAMPLES >/dev/full"

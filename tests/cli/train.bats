@@ -426,6 +426,58 @@ wait_for_step() {
     [ "$status" -eq 1 ]
 }
 
+@test "outputs that are one file by any spelling, or an input" {
+    mkdir folder
+    ln -s . link
+    touch there
+    ln -s there also
+    for pair in "-o x --save ./x" "-o x --log link/x" "--save folder/../x --log x" "-o there --log also"; do
+        # shellcheck disable=SC2086
+        exits 2 train $pair "$UPDATES"
+        says 'two names of one file for two outputs'
+    done
+    run bash -c '"$@" >x' - pt-train -q -m "$MODEL" -p "$PROMPT" --save ./x "$UPDATES"
+    [ "$status" -eq 2 ]
+    cp -rL "$MODEL" model
+    cp "$UPDATES" updates
+    cp "$PROMPT" prompt
+    cp "$EXAMPLES" examples
+    tar cf tar updates
+    for input in updates prompt examples model/config.json model/*.safetensors; do
+        for option in --log --save -o; do
+            [ "$option $input" != "-o prompt" ] || continue
+            cp "$input" before
+            exits 2 pt-train -q -m model -p prompt --eval examples "$option" "link/$input" updates
+            says 'it is an input as well'
+            cmp before "$input"
+        done
+    done
+    exits 2 train --log updates - <updates
+    exits 2 train --log updates <updates
+    exits 2 train --log tar tar:updates
+    cmp "$UPDATES" updates
+    exits 2 train --resume there --log there updates
+    [ ! -e x ] || [ ! -s x ]
+}
+
+@test "outputs that take the place of what was read" {
+    cp "$PROMPT" prompt
+    pt-train -q -m "$MODEL" -p prompt -o prompt --save state --max-steps 2 "$UPDATES"
+    pt-train -q -m "$MODEL" -p "$PROMPT" -o prompt --save state --resume ./state "$UPDATES"
+    same_bytes prompt "$WHOLE"
+}
+
+@test "a log on standard output" {
+    train -q --log - --log-every 3 -o tuned "$UPDATES" >log
+    same_bytes tuned "$WHOLE"
+    [ ! -e - ]
+    [ "$(without_times log)" = "$(without_times "$WHOLE_LOG")" ]
+    exits 2 train --log - "$UPDATES"
+    run bash -c '"$@" >/dev/full' - pt-train -q -m "$MODEL" -p "$PROMPT" --log - -o no "$UPDATES"
+    [ "$status" -eq 1 ]
+    [ ! -e no ]
+}
+
 @test "usage errors" {
     exits 2 pt-train -p "$PROMPT" "$UPDATES"
     exits 2 pt-train -m "$MODEL" "$UPDATES"
