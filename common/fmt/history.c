@@ -3,35 +3,17 @@
  */
 #include "fmt/history.h"
 
-#include "base/buffer.h"
-#include "base/utf8.h"
 #include "base/version.h"
+#include "fmt/json.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
-static int append_valid(struct pt_buffer *out, const char *bytes, size_t n, struct pt_error *err)
-{
-    for (size_t i = 0; i < n; i++) {
-        const size_t good = pt_utf8_check(bytes + i, n - i);
-        if (pt_buffer_append(out, bytes + i, good, err))
-            return (int)err->status;
-        i += good;
-        if (i < n && pt_buffer_append_string(out, "\xef\xbf\xbd", err))
-            return (int)err->status;
-    }
-    return PT_OK;
-}
-
 static int add(json_t *arguments, const char *bytes, size_t n, struct pt_error *err)
 {
-    struct pt_buffer valid = {0};
-    if (!append_valid(&valid, bytes, n, err) &&
-        json_array_append_new(arguments, json_stringn(valid.data ? valid.data : "", valid.size)))
-        pt_fail(err, PT_FAILED, "out of memory");
-    pt_buffer_free(&valid);
-    return (int)err->status;
+    return json_array_append_new(arguments, pt_json_text(bytes, n)) ? pt_fail(err, PT_FAILED, "out of memory")
+                                                                    : PT_OK;
 }
 
 int pt_history_add_word(json_t *arguments, const char *word, struct pt_error *err)

@@ -4,6 +4,7 @@
  */
 #include "fmt/json.h"
 
+#include "base/utf8.h"
 #include "io/source.h"
 
 #include <math.h>
@@ -159,4 +160,28 @@ int pt_json_set(json_t *object, const char *key, json_t *value, struct pt_error 
     if (json_object_set_new(object, key, value))
         return pt_fail(err, PT_FAILED, "%s: out of memory, or not UTF-8", key);
     return PT_OK;
+}
+
+static int append_valid(struct pt_buffer *out, const char *bytes, size_t n, struct pt_error *err)
+{
+    for (size_t i = 0; i < n; i++) {
+        const size_t good = pt_utf8_check(bytes + i, n - i);
+        if (pt_buffer_append(out, bytes + i, good, err))
+            return (int)err->status;
+        i += good;
+        if (i < n && pt_buffer_append_string(out, "\xef\xbf\xbd", err))
+            return (int)err->status;
+    }
+    return PT_OK;
+}
+
+json_t *pt_json_text(const char *bytes, size_t n)
+{
+    struct pt_buffer valid = {0};
+    struct pt_error out_of_memory = {0};
+    json_t *text = append_valid(&valid, bytes, n, &out_of_memory)
+                       ? NULL
+                       : json_stringn(valid.data ? valid.data : "", valid.size);
+    pt_buffer_free(&valid);
+    return text;
 }

@@ -52,6 +52,9 @@ int pt_json_get_string(const json_t *object, const char *key, const char *where,
 
 /* Sets the key to the value and takes it over; NULL is one that could not be made: PT_FAILED. */
 int pt_json_set(json_t *object, const char *key, json_t *value, struct pt_error *err) PT_MUST_USE;
+/* A new string of bytes that need not be text, such as a file's name: those that are not UTF-8 become U+FFFD.
+ * NULL where memory is out. */
+json_t *pt_json_text(const char *bytes, size_t n) PT_MUST_USE;
 
 /*
  * Text that reads back exactly. Of the flags of json_dumps it knows JSON_COMPACT, JSON_INDENT(n),

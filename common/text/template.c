@@ -6,6 +6,7 @@
 
 #include "base/memory.h"
 #include "base/utf8.h"
+#include "fmt/json.h"
 #include "text/character_class.h"
 
 #include <stdbool.h>
@@ -164,8 +165,8 @@ int pt_template_from_json(struct pt_template **template, const json_t *object, s
 
 json_t *pt_template_to_json(const struct pt_template *template)
 {
-    return json_pack("{s:s, s:s, s:b}", "name", template->name, "text", template->text, "strip",
-                     template->strip);
+    return json_pack("{s:o, s:s, s:b}", "name", pt_json_text(template->name, strlen(template->name)), "text",
+                     template->text, "strip", template->strip);
 }
 
 static int render_part(const struct part *part, pt_field_lookup *lookup, void *context, struct pt_buffer *out,

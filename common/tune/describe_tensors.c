@@ -21,7 +21,7 @@ int pt_report_count(json_t *report, const char *key, uint64_t count, struct pt_e
 
 int pt_report_text(json_t *report, const char *key, const char *text, struct pt_error *err)
 {
-    return text && *text ? pt_report_set(report, key, json_string(text), err) : PT_OK;
+    return text && *text ? pt_report_set(report, key, pt_json_text(text, strlen(text)), err) : PT_OK;
 }
 
 /* The bits of a float's exponent, all ones where it is not finite; 0 for other types. */
@@ -69,8 +69,8 @@ static json_t *tensor_report(const struct pt_tensor *tensor, uint64_t non_finite
     json_t *shape = json_array();
     for (unsigned i = 0; i < tensor->rank; i++)
         json_array_append_new(shape, json_integer((json_int_t)tensor->shape[i]));
-    json_t *report = json_pack("{s:s, s:s, s:o}", "name", tensor->name, "dtype", pt_dtype_name(tensor->dtype),
-                               "shape", shape);
+    json_t *report = json_pack("{s:o, s:s, s:o}", "name", pt_json_text(tensor->name, strlen(tensor->name)),
+                               "dtype", pt_dtype_name(tensor->dtype), "shape", shape);
     if (report && non_finite)
         json_object_set_new(report, "non_finite", json_integer((json_int_t)non_finite));
     return report;
@@ -87,7 +87,7 @@ int pt_report_tensors(json_t *report, const struct pt_tensors *sets, size_t n, b
             uint64_t bad = verify ? count_non_finite(tensor) : 0;
             if (json_array_append_new(list, tensor_report(tensor, bad))) {
                 json_decref(list);
-                return pt_fail(err, PT_FAILED, "out of memory, or a name that is not UTF-8");
+                return pt_fail(err, PT_FAILED, "out of memory");
             }
             elements += tensor->n_elements;
             bytes += tensor->n_bytes;

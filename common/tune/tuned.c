@@ -103,8 +103,8 @@ int pt_tuned_set_metadata(struct pt_tuned *tuned, const char *key, const char *v
 {
     if (!value)
         json_object_del(tuned->metadata, key);
-    else if (json_object_set_new(tuned->metadata, key, json_string(value)))
-        return pt_fail(err, PT_FAILED, "metadata %s: out of memory, or not UTF-8", key);
+    else if (json_object_set_new(tuned->metadata, key, pt_json_text(value, strlen(value))))
+        return pt_fail(err, PT_FAILED, "metadata %s: out of memory", key);
     return PT_OK;
 }
 

@@ -188,6 +188,20 @@ static void reals_read_back_exactly(void **state)
     }
 }
 
+static void bytes_that_are_no_text_are_replaced(void **state)
+{
+    (void)state;
+    json_t *text = pt_json_text("\xff"
+                                "a\xc3\xa9\xc3",
+                                5);
+    assert_string_equal(json_string_value(text), "\xef\xbf\xbd"
+                                                 "a\xc3\xa9\xef\xbf\xbd");
+    json_decref(text);
+    text = pt_json_text("", 0);
+    assert_string_equal(json_string_value(text), "");
+    json_decref(text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -199,6 +213,7 @@ int main(void)
         cmocka_unit_test(fields_are_typed),
         cmocka_unit_test(writing_equals_pythons),
         cmocka_unit_test(reals_read_back_exactly),
+        cmocka_unit_test(bytes_that_are_no_text_are_replaced),
     };
     return cmocka_run_group_tests_name("json", tests, make_scratch, remove_scratch);
 }
