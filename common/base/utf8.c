@@ -4,7 +4,6 @@
  */
 #include "base/utf8.h"
 
-#include <stdbool.h>
 #include <string.h>
 
 struct form {
@@ -118,4 +117,10 @@ size_t pt_utf8_complete(const char *text, size_t n)
         return n - tail;
     }
     return n;
+}
+
+bool pt_utf8_is_printable(uint32_t point)
+{
+    enum { FIRST_PRINTABLE = 0x20, DELETE = 0x7f, LAST_CONTROL = 0x9f };
+    return point >= FIRST_PRINTABLE && (point < DELETE || point > LAST_CONTROL);
 }

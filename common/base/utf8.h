@@ -4,6 +4,7 @@
 #ifndef PT_BASE_UTF8_H
 #define PT_BASE_UTF8_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,5 +18,7 @@ size_t pt_utf8_check(const char *text, size_t n);
 /* How many bytes of text[0..n) are complete characters: n less an incomplete but so far valid tail of 1 to 3
  * bytes. */
 size_t pt_utf8_complete(const char *text, size_t n);
+/* Whether the character is none of the controls, which terminals obey: C0, DEL and C1. */
+bool pt_utf8_is_printable(uint32_t point);
 
 #endif

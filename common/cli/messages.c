@@ -11,7 +11,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-enum { LINE_BYTES = 2048, DEFAULT_COLUMNS = 80, FIRST_PRINTABLE = 0x20, DELETE = 0x7f, LAST_CONTROL = 0x9f };
+enum { LINE_BYTES = 2048, DEFAULT_COLUMNS = 80 };
 
 static const char ERASE_LINE[] = "\r\033[K";
 
@@ -38,7 +38,7 @@ static size_t append_printable(char line[LINE_BYTES], size_t length, const char 
     for (size_t i = 0; i < n;) {
         uint32_t point = 0;
         size_t bytes = pt_utf8_decode(text + i, n - i, &point);
-        bool printable = bytes && point >= FIRST_PRINTABLE && (point < DELETE || point > LAST_CONTROL);
+        bool printable = bytes && pt_utf8_is_printable(point);
         size_t step = bytes ? bytes : 1;
         size_t wanted = printable ? step : 1;
         if (length + wanted + 1 >= LINE_BYTES)

@@ -71,13 +71,23 @@ static void an_incomplete_tail_is_held_back(void **state)
     assert_int_equal(pt_utf8_complete("a\xe2\x82\xac\xac", 5), 5);
 }
 
+static void controls_are_not_printable(void **state)
+{
+    (void)state;
+    static const uint32_t controls[] = {0, 0x1b, 0x1f, 0x7f, 0x80, 0x9b, 0x9f};
+    static const uint32_t printable[] = {' ', '~', 0xa0, 0x4f60, 0x1f600};
+    for (size_t i = 0; i < N_OF(controls); i++)
+        assert_false(pt_utf8_is_printable(controls[i]));
+    for (size_t i = 0; i < N_OF(printable); i++)
+        assert_true(pt_utf8_is_printable(printable[i]));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_point_survives),
-        cmocka_unit_test(other_bytes_are_refused),
-        cmocka_unit_test(check_finds_the_first_bad_byte),
-        cmocka_unit_test(an_incomplete_tail_is_held_back),
+        cmocka_unit_test(every_point_survives),           cmocka_unit_test(other_bytes_are_refused),
+        cmocka_unit_test(check_finds_the_first_bad_byte), cmocka_unit_test(an_incomplete_tail_is_held_back),
+        cmocka_unit_test(controls_are_not_printable),
     };
     return cmocka_run_group_tests_name("utf8", tests, NULL, NULL);
 }
