@@ -228,13 +228,17 @@ static bool may_be_tokenizer(const struct pt_map *map)
     return map->data[0] == '\n' || (map->data[0] == '{' && memmem(map->data, head, key, sizeof key - 1));
 }
 
-static int report_tokenizer_file(json_t *report, const char *path, bool *known, struct pt_error *err)
+/* What does not begin as JSON, and cannot be read, may as well be something else. */
+static int report_tokenizer_file(json_t *report, const char *path, bool json, bool *known,
+                                 struct pt_error *err)
 {
     struct pt_error failure = {0};
     if (!pt_report_tokenizer(report, path, &failure))
         return pt_report_text(report, "kind", "tokenizer", err);
-    *known = failure.status != PT_BAD_INPUT;
-    return *known ? pt_fail(err, failure.status, "%s", failure.message) : PT_OK;
+    *known = json || failure.status != PT_BAD_INPUT;
+    if (*known)
+        *err = failure;
+    return (int)err->status;
 }
 
 static int report_regular(json_t *report, const char *path, bool verify, bool *known, struct pt_error *err)
@@ -244,7 +248,7 @@ static int report_regular(json_t *report, const char *path, bool verify, bool *k
     if (pt_map_open(&map, path, err))
         return (int)err->status;
     bool safetensors = pt_safetensors_recognise(map.data, map.size), pytorch = is_pytorch_zip(&map),
-         tokenizer = may_be_tokenizer(&map);
+         tokenizer = may_be_tokenizer(&map), json = map.size && map.data[0] == '{';
     pt_map_close(&map);
     *known = true;
     if (safetensors)
@@ -255,7 +259,7 @@ static int report_regular(json_t *report, const char *path, bool verify, bool *k
             return (int)err->status;
         return report_set(report, &set, verify, err);
     }
-    return tokenizer ? report_tokenizer_file(report, path, known, err)
+    return tokenizer ? report_tokenizer_file(report, path, json, known, err)
                      : report_layers(report, path, verify, known, err);
 }
 

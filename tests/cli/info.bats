@@ -202,6 +202,42 @@ safetensors() {
     [ "$(jq -r .kind <<<"$output" | xargs)" = "examples" ]
 }
 
+@test "names that are not UTF-8" {
+    cp "$data/streams/examples.pts" $'caf\xe9.pts'
+    exits 0 pt-info --json $'caf\xe9.pts'
+    jq -e '.file == "caf\ufffd.pts"' <<<"$output"
+    exits 0 pt-info $'caf\xe9.pts'
+    [[ "$output" == "caf"$'\xef\xbf\xbd'".pts: token stream"* ]]
+    cp -r "$model" $'mod\xe8le'
+    exits 0 pt-info $'mod\xe8le'
+    pt-init -m $'mod\xe8le' -n 1 -o p.safetensors
+    kind p.safetensors tuned '.metadata | tostring | contains("mod\ufffdle")'
+    printf '{prompt}{output}' >$'g\xe9.tmpl'
+    echo '{"prompt": "a", "output": "b"}' | pt-tokenize -m "$model" --template-file $'g\xe9.tmpl' >s
+    kind s examples '.template.name == "g\ufffd.tmpl"'
+}
+
+@test "nothing in a file steers the terminal" {
+    header='{"__metadata__":{"k\u001b[2J":"v\u009b1m","deep":"{\"a\\u001b\": \"\\u007f\u0085\"}","history":"[{\"tool\": \"x\\u001b\"}]"},'
+    safetensors "$header"'"w\n\u001b[31m":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}' abcd >$'name\e[7m'
+    exits 0 pt-info $'name\e[7m'
+    [[ "$output" == *'"name\u001b[7m": file of tensors'* ]]
+    [[ "$output" == *'"k\u001b[2J"'*'"v\u009b1m"'* ]]
+    [[ "$output" == *'{"a\u001b": "\u007f\u0085"}'* ]]
+    [[ "$output" == *'"x\u001b"'* ]]
+    [[ "$output" == *'"w\n\u001b[31m"'*F32* ]]
+    ! LC_ALL=C grep -q $'[\x01-\x09\x0b-\x1f\x7f]\|\xc2[\x80-\x9f]' <<<"$output"
+}
+
+@test "a damaged tokenizer.json is named as one" {
+    head -c 20000 "$model/tokenizer.json" >cut.json
+    exits 3 pt-info cut.json
+    says 'cut.json: line'
+    printf '\nnot a tokenizer' >other
+    exits 3 pt-info other
+    says 'no known kind'
+}
+
 @test "usage, a full disk, a file that is not there" {
     exits 2 pt-info
     exits 2 pt-info --no-such-option x
