@@ -181,7 +181,7 @@ static int read_dictionary(struct pt_arrow *arrow, const struct message *message
     struct pt_buffer old = dictionary->body;
     dictionary->body = arrow->body;
     arrow->body = old;
-    return pt_arrow_dictionary_read(dictionary, &batch, body, err);
+    return pt_arrow_dictionaries_read(&arrow->rows, id, &batch, body, err);
 }
 
 /* Takes one message; *is_batch: the rows are new ones. */

@@ -3,8 +3,8 @@
  * batches of rows, column by column. Values stay where they are, in the mapped file or in the batch that was
  * read last, and are checked when they are asked for: one that lies outside of its column is PT_BAD_INPUT.
  *
- * Refused by name (PT_MISMATCH): compressed batches, big-endian data, unions, run-end encoding and deltas of
- * dictionaries. Columns of other types than those below are stepped over. A stream without its end marker
+ * Refused by name (PT_MISMATCH): compressed batches, big-endian data and deltas of dictionaries. Columns of
+ * other types than those below are stepped over. A stream without its end marker
  * counts as cut short (PT_BAD_INPUT).
  */
 #ifndef PT_FMT_ARROW_H

@@ -189,8 +189,8 @@ struct pt_arrow_dictionary *pt_arrow_find_dictionary(const struct pt_arrow_colum
     return found;
 }
 
-int pt_arrow_dictionary_read(struct pt_arrow_dictionary *dictionary, const struct pt_flatbuffer_table *batch,
-                             struct pt_arrow_buffer body, struct pt_error *err)
+static int read_dictionary(struct pt_arrow_dictionary *dictionary, const struct pt_flatbuffer_table *batch,
+                           struct pt_arrow_buffer body, struct pt_error *err)
 {
     /* The values are the only column of the batch. */
     struct pt_arrow_column rows = {.kind = PT_ARROW_STRUCT, .children = &dictionary->values, .n_children = 1};
@@ -198,5 +198,19 @@ int pt_arrow_dictionary_read(struct pt_arrow_dictionary *dictionary, const struc
     if (pt_arrow_batch_read(&rows, batch, body, err))
         return (int)err->status;
     dictionary->is_there = true;
+    return PT_OK;
+}
+
+int pt_arrow_dictionaries_read(struct pt_arrow_column *column, int64_t id,
+                               const struct pt_flatbuffer_table *batch, struct pt_arrow_buffer body,
+                               struct pt_error *err)
+{
+    struct pt_arrow_dictionary *own = column->dictionary;
+    if (own && (own->id == id ? read_dictionary(own, batch, body, err)
+                              : pt_arrow_dictionaries_read(&own->values, id, batch, body, err)))
+        return (int)err->status;
+    for (size_t i = 0; i < column->n_children; i++)
+        if (pt_arrow_dictionaries_read(&column->children[i], id, batch, body, err))
+            return (int)err->status;
     return PT_OK;
 }

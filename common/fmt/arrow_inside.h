@@ -12,7 +12,8 @@ struct pt_arrow_dictionary {
     int64_t id;
     bool is_there;
     struct pt_arrow_column values;
-    struct pt_buffer body; /* owned: where the values are, unless the file is mapped */
+    struct pt_buffer body; /* owned: where the values are, unless the file is mapped, or another one with this
+                              id has them */
 };
 
 /* Schema.fbs: the fields of the table Message, and what its header may be. */
@@ -29,10 +30,11 @@ void pt_arrow_column_free(struct pt_arrow_column *column); /* what it owns */
  * long as they are used. */
 int pt_arrow_batch_read(struct pt_arrow_column *rows, const struct pt_flatbuffer_table *batch,
                         struct pt_arrow_buffer body, struct pt_error *err) PT_MUST_USE;
-/* The dictionary with this id among those of the columns; NULL where there is none. */
+/* The first dictionary with this id among those of the columns; NULL where there is none. */
 struct pt_arrow_dictionary *pt_arrow_find_dictionary(const struct pt_arrow_column *column, int64_t id);
-/* Fills a dictionary: its body is borrowed as a batch's. */
-int pt_arrow_dictionary_read(struct pt_arrow_dictionary *dictionary, const struct pt_flatbuffer_table *batch,
-                             struct pt_arrow_buffer body, struct pt_error *err) PT_MUST_USE;
+/* Fills all dictionaries with this id, which columns may share: the body is borrowed as a batch's. */
+int pt_arrow_dictionaries_read(struct pt_arrow_column *column, int64_t id,
+                               const struct pt_flatbuffer_table *batch, struct pt_arrow_buffer body,
+                               struct pt_error *err) PT_MUST_USE;
 
 #endif

@@ -17,14 +17,21 @@ enum { SCHEMA_ENDIANNESS, SCHEMA_FIELDS };
 enum { FIELD_NAME, FIELD_TYPE = 2, FIELD_TYPE_TABLE, FIELD_DICTIONARY, FIELD_CHILDREN, FIELD_METADATA };
 enum { DICTIONARY_ID, DICTIONARY_INDEX_TYPE };
 enum { INT_BITS, INT_IS_SIGNED };
-enum { FIRST_MEMBER }; /* of FloatingPoint its precision, of FixedSizeList its size */
+enum { FIRST_MEMBER }; /* of FloatingPoint its precision, of FixedSizeList its size, of Union its mode */
 enum { METADATA_KEY, METADATA_VALUE };
 
 /* The numbers of Schema.fbs; those that need more than the table says have a name. */
-enum { TYPE_INT = 2, TYPE_FLOATING_POINT, TYPE_FIXED_SIZE_LIST = 16, TYPE_BINARY_VIEW = 23, TYPE_UTF8_VIEW };
+enum {
+    TYPE_INT = 2,
+    TYPE_FLOATING_POINT,
+    TYPE_UNION = 14,
+    TYPE_FIXED_SIZE_LIST = 16,
+    TYPE_BINARY_VIEW = 23,
+    TYPE_UTF8_VIEW
+};
 
 static const struct type {
-    const char *name; /* NULL: not supported at all */
+    const char *name;
     enum pt_arrow_kind kind;
     unsigned n_buffers;
     size_t width;
@@ -42,7 +49,7 @@ static const struct type {
     [11] = {"interval", PT_ARROW_OTHER, 2, 0},
     [12] = {"list", PT_ARROW_LIST, 2, 4},
     [13] = {"struct", PT_ARROW_STRUCT, 1, 0},
-    [14] = {.name = NULL}, /* union */
+    [TYPE_UNION] = {"union", PT_ARROW_OTHER, 1, 0},
     [15] = {"fixed_size_binary", PT_ARROW_OTHER, 2, 0},
     [TYPE_FIXED_SIZE_LIST] = {"fixed_size_list", PT_ARROW_LIST, 1, 0},
     [17] = {"map", PT_ARROW_OTHER, 2, 0},
@@ -50,7 +57,7 @@ static const struct type {
     [19] = {"large_binary", PT_ARROW_OTHER, 3, 0},
     [20] = {"large_utf8", PT_ARROW_TEXT, 3, 8},
     [21] = {"large_list", PT_ARROW_LIST, 2, 8},
-    [22] = {.name = NULL}, /* run-end encoded */
+    [22] = {"run_end_encoded", PT_ARROW_OTHER, 0, 0},
     [TYPE_BINARY_VIEW] = {"binary_view", PT_ARROW_OTHER, 2, 0},
     [TYPE_UTF8_VIEW] = {"utf8_view", PT_ARROW_TEXT, 2, 0},
     [25] = {"list_view", PT_ARROW_OTHER, 3, 0},
@@ -103,13 +110,27 @@ static int read_list_size(struct pt_arrow_column *column, const struct pt_flatbu
     return PT_OK;
 }
 
+/* A dense union has an offset for each row as well. */
+static int read_union(struct pt_arrow_column *column, const struct pt_flatbuffer_table *type,
+                      struct pt_error *err)
+{
+    int64_t mode;
+    if (pt_flatbuffer_number(type, FIRST_MEMBER, 2, 0, &mode, err))
+        return (int)err->status;
+    if (mode != 0 && mode != 1)
+        return pt_fail(err, PT_BAD_INPUT, "a union of an unknown mode");
+    column->n_buffers += mode == 1;
+    return PT_OK;
+}
+
 /* The type's own table, where it says more than its number. */
 static int read_type_table(struct pt_arrow_column *column, const struct pt_flatbuffer_table *field,
                            int64_t number, struct pt_error *err)
 {
     struct pt_flatbuffer_table type;
     bool found;
-    if (number != TYPE_INT && number != TYPE_FLOATING_POINT && number != TYPE_FIXED_SIZE_LIST)
+    if (number != TYPE_INT && number != TYPE_FLOATING_POINT && number != TYPE_FIXED_SIZE_LIST &&
+        number != TYPE_UNION)
         return PT_OK;
     if (pt_flatbuffer_child(field, FIELD_TYPE_TABLE, &type, &found, err))
         return (int)err->status;
@@ -117,6 +138,7 @@ static int read_type_table(struct pt_arrow_column *column, const struct pt_flatb
         return pt_fail(err, PT_BAD_INPUT, "its type %s is not described", column->type);
     return number == TYPE_INT              ? read_integer(column, &type, err)
            : number == TYPE_FLOATING_POINT ? read_real(column, &type, err)
+           : number == TYPE_UNION          ? read_union(column, &type, err)
                                            : read_list_size(column, &type, err);
 }
 
@@ -128,11 +150,8 @@ static int read_type(struct pt_arrow_column *column, const struct pt_flatbuffer_
         return (int)err->status;
     if (number <= 0)
         return pt_fail(err, PT_BAD_INPUT, "it has no type");
-    if (number >= N_TYPES || !types[number].name)
-        return pt_fail(err, PT_MISMATCH, "Arrow type %s is not supported",
-                       number == 14   ? "union"
-                       : number == 22 ? "run_end_encoded"
-                                      : "of an unknown number");
+    if (number >= N_TYPES)
+        return pt_fail(err, PT_MISMATCH, "Arrow type of an unknown number is not supported");
     const struct type *type = &types[number];
     column->kind = type->kind;
     column->type = type->name;

@@ -9,6 +9,7 @@
 #include "fmt/arrow.h"
 #include "io/map.h"
 #include "text/dataset_folder.h"
+#include "text/fields.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -140,7 +141,7 @@ static json_t *text_of(struct pt_arrow_records *records, const struct pt_arrow_c
     if (column->kind == PT_ARROW_TEXT)
         return checked(json_stringn_nocheck(text, n), err);
     json_error_t error;
-    json_t *value = json_loadb(text, n, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
+    json_t *value = pt_record_json(text, n, JSON_DECODE_ANY, &error);
     if (!value)
         pt_fail(err, PT_BAD_INPUT, "its JSON: %s", error.text);
     return value;
@@ -149,7 +150,10 @@ static json_t *text_of(struct pt_arrow_records *records, const struct pt_arrow_c
 static json_t *integer_of(const struct pt_arrow_column *column, uint64_t row, struct pt_error *err)
 {
     int64_t value;
-    return pt_arrow_integer(column, row, &value, err) ? NULL : checked(json_integer(value), err);
+    struct pt_error beyond = {0};
+    return checked(pt_arrow_integer(column, row, &value, &beyond) ? json_real(PT_FIELD_BEYOND)
+                                                                  : json_integer(value),
+                   err);
 }
 
 static json_t *real_of(const struct pt_arrow_column *column, uint64_t row, struct pt_error *err)

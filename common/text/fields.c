@@ -9,6 +9,8 @@
 #include "base/utf8.h"
 #include "text/json_scan.h"
 
+#include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -170,10 +172,59 @@ static int read_tree(struct pt_fields *fields, struct pt_error *err)
     return PT_OK;
 }
 
+/* Whether jansson would refuse the number from here to `end`, which a byte that belongs to no number ends. */
+static bool is_beyond(const char *number, const char *end)
+{
+    char *stop;
+    errno = 0;
+    if (!memchr(number, '.', (size_t)(end - number)) && !memchr(number, 'e', (size_t)(end - number)) &&
+        !memchr(number, 'E', (size_t)(end - number)))
+        return strtoll(number, &stop, 10), errno == ERANGE;
+    return isinf(strtod(number, &stop));
+}
+
+/* Puts PT_FIELD_BEYOND, which is no longer than any such number, in the place of each that 64 bits do not
+ * hold. */
+static void replace_beyond(struct pt_buffer *text)
+{
+    static const char stand_in[] = "1e308";
+    const size_t n = sizeof stand_in - 1;
+    for (char *p = text->data, *end = p + text->size; p < end;) {
+        char *number = p;
+        if (*p == '"') {
+            bool has_escapes;
+            const char *closing = string_end(p + 1, end, &has_escapes);
+            p = closing ? p + (closing - p) + 1 : end;
+            continue;
+        }
+        p += strspn(p, "+-.0123456789eE");
+        if ((size_t)(p - number) >= n && is_beyond(number, p)) {
+            memset(number, ' ', (size_t)(p - number));
+            memcpy(number, stand_in, n);
+        }
+        p += p == number;
+    }
+}
+
+json_t *pt_record_json(const char *text, size_t n, size_t flags, json_error_t *error)
+{
+    json_t *tree = json_loadb(text, n, flags | JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, error);
+    if (tree || json_error_code(error) != json_error_numeric_overflow)
+        return tree;
+    struct pt_buffer copy = {0};
+    struct pt_error out_of_memory = {0};
+    if (!pt_buffer_append(&copy, text, n, &out_of_memory)) {
+        replace_beyond(&copy);
+        tree = json_loadb(copy.data, copy.size, flags | JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, error);
+    }
+    pt_buffer_free(&copy);
+    return tree;
+}
+
 static json_t *parse(struct pt_record *record, struct pt_error *err)
 {
     json_error_t error;
-    json_t *tree = json_loadb(record->text, record->n, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
+    json_t *tree = pt_record_json(record->text, record->n, 0, &error);
     if (tree && json_is_object(tree))
         return tree;
     if (tree) {

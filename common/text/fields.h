@@ -10,6 +10,10 @@
 
 #include <jansson.h>
 
+/* What stands in a record's tree for a number that 64 bits do not hold. Nothing takes such a number, and in a
+ * field that nobody asks for it does no harm. */
+#define PT_FIELD_BEYOND 1e308
+
 enum pt_field_kind {
     PT_FIELD_NULL,
     PT_FIELD_TEXT,
@@ -41,6 +45,10 @@ int pt_fields_read(struct pt_fields *fields, struct pt_record *record, struct pt
 
 /* NULL where the record has no such field. */
 const struct pt_field *pt_fields_get(const struct pt_fields *fields, const char *key);
+
+/* The JSON of a record with numbers beyond 64 bits replaced, and with jansson's flags on top of those that
+ * records have; the caller owns it. NULL with error filled. */
+json_t *pt_record_json(const char *text, size_t n, size_t flags, json_error_t *error) PT_MUST_USE;
 
 /* The record as a tree, borrowed; for what is more than text. NULL with err filled. */
 const json_t *pt_fields_tree(struct pt_fields *fields, struct pt_record *record, struct pt_error *err);

@@ -196,6 +196,8 @@ refuses_arrow() {
     refuses 3 '"instruction" is null' '{"instruction":null,"output":"yes"}'
     refuses 3 '"output" is null' '{"instruction":"hi","output":null}'
     refuses 3 '"output" is not a string' '{"instruction":"hi","output":3}'
+    refuses 3 '"output" is not a string' '{"instruction":"hi","output":1e400}'
+    refuses 3 '"input_ids": element 1 is not a whole number' '{"input_ids":[5,99999999999999999999]}'
     refuses 3 'none of the fields' '{"text":"hi"}'
     refuses 3 'it holds prompt and completion, the first record instruction and output' "$RECORD{\"prompt\":\"a\",\"completion\":\"b\"}"
     refuses 3 'byte 31 of the file: not UTF-8' '{"instruction":"hi","output":"y\xff"}'

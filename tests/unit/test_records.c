@@ -183,6 +183,28 @@ static void test_fields(void **state)
     expect_field("{\"a\":{},\"b\":null}", "b", PT_FIELD_NULL, NULL, 0);
 }
 
+static void test_numbers_beyond_64_bits(void **state)
+{
+    (void)state;
+    static const char *const beyond[] = {
+        "9223372036854775808", "-9223372036854775809",         "1e400", "2e308",
+        "-1.5E+400",           "[18446744073709551616, 1e999]"};
+    for (size_t i = 0; i < N_OF(beyond); i++) {
+        char json[128];
+        snprintf(json, sizeof json, "{\"n\":%s,\"s\":\"\\\"1e400\",\"a\":[12]}", beyond[i]);
+        expect_field(json, "n", PT_FIELD_OTHER, NULL, 0);
+        expect_field(json, "s", PT_FIELD_TEXT, "\"1e400", 6);
+        struct pt_error err = {0};
+        struct pt_fields fields = {0};
+        struct pt_record record = {.kind = PT_RECORD_JSON, .text = json, .n = strlen(json), .line = 1};
+        assert_int_equal(pt_fields_read(&fields, &record, &err), 0);
+        const json_t *tree = pt_fields_tree(&fields, &record, &err);
+        assert_int_equal(json_integer_value(json_array_get(json_object_get(tree, "a"), 0)), 12);
+        pt_fields_free(&fields);
+    }
+    expect_field("{\"n\":9223372036854775807,\"a\":[]}", "n", PT_FIELD_OTHER, NULL, 0);
+}
+
 /* What the quick reader takes and what jansson takes is the same: every small damage to a record, both ways.
  */
 static void test_quick_reader(void **state)
@@ -226,9 +248,13 @@ static void test_quick_reader(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_forms),        cmocka_unit_test(test_truncation),
-        cmocka_unit_test(test_long_input),   cmocka_unit_test(test_places),
-        cmocka_unit_test(test_text),         cmocka_unit_test(test_fields),
+        cmocka_unit_test(test_numbers_beyond_64_bits),
+        cmocka_unit_test(test_forms),
+        cmocka_unit_test(test_truncation),
+        cmocka_unit_test(test_long_input),
+        cmocka_unit_test(test_places),
+        cmocka_unit_test(test_text),
+        cmocka_unit_test(test_fields),
         cmocka_unit_test(test_quick_reader),
     };
     return cmocka_run_group_tests(tests, make_scratch, remove_scratch);
