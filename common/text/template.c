@@ -148,6 +148,12 @@ int pt_template_named(struct pt_template **template, const char *name, struct pt
 int pt_template_from_text(struct pt_template **template, const char *name, const char *text, size_t n,
                           struct pt_error *err)
 {
+    static const char byte_order_mark[] = "\xef\xbb\xbf";
+    const size_t mark = sizeof byte_order_mark - 1;
+    if (n >= mark && memcmp(text, byte_order_mark, mark) == 0) {
+        text += mark;
+        n -= mark;
+    }
     if (n > 0 && text[n - 1] == '\n')
         n -= n > 1 && text[n - 2] == '\r' ? 2 : 1;
     return new_template(template, name, text, n, false, err);

@@ -3,8 +3,8 @@
  *
  * The default, "alpaca-zh", is the reference workflow's: "Human: " + instruction and input joined by a line
  * feed and stripped as Python's str.strip does + "\n\nAssistant: ", then the output. A template file is text
- * in which {name} stands for a field and everything from {output} on is the answer; {{ and }} are braces; the
- * file's last line feed does not count.
+ * in which {name} stands for a field and everything from {output} on is the answer; {{ and }} are braces; a
+ * byte order mark and the file's last line feed do not count.
  */
 #ifndef PT_TEXT_TEMPLATE_H
 #define PT_TEXT_TEMPLATE_H

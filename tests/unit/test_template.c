@@ -64,6 +64,19 @@ static void test_own_text(void **state)
     pt_template_free(template);
 }
 
+static void test_byte_order_mark(void **state)
+{
+    (void)state;
+    struct pt_error err = {0};
+    struct pt_template *template;
+    static const char text[] = "\xef\xbb\xbfQ: {prompt} A: {output}\r\n";
+    assert_int_equal(pt_template_from_text(&template, "own", text, strlen(text), &err), 0);
+    json_t *object = pt_template_to_json(template);
+    assert_string_equal(json_string_value(json_object_get(object, "text")), "Q: {prompt} A: {output}");
+    json_decref(object);
+    pt_template_free(template);
+}
+
 static void test_malformed(void **state)
 {
     (void)state;
@@ -159,8 +172,10 @@ static void test_strip(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_default),  cmocka_unit_test(test_own_text), cmocka_unit_test(test_malformed),
-        cmocka_unit_test(test_question), cmocka_unit_test(test_json),     cmocka_unit_test(test_strip),
+        cmocka_unit_test(test_default),   cmocka_unit_test(test_own_text),
+        cmocka_unit_test(test_malformed), cmocka_unit_test(test_byte_order_mark),
+        cmocka_unit_test(test_question),  cmocka_unit_test(test_json),
+        cmocka_unit_test(test_strip),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
