@@ -7,6 +7,7 @@
 #include "io/source.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 struct pt_record_files {
     char *const *arguments; /* [n_arguments], borrowed */
@@ -15,6 +16,7 @@ struct pt_record_files {
     size_t n_paths, next_path;
     enum pt_record_form form;
     struct pt_records *records; /* owned: the current file's, NULL between files */
+    bool has_record;            /* there was one, be it a bad one */
 };
 
 int pt_record_files_open(struct pt_record_files **files, char *const *paths, size_t n,
@@ -74,6 +76,15 @@ static int open_next(struct pt_record_files *files, struct pt_error *err)
     return pt_records_open(&files->records, files->paths[files->next_path++], files->form, err);
 }
 
+static int refuse_nothing(const struct pt_record_files *files, struct pt_error *err)
+{
+    const char *first = files->arguments[0];
+    if (files->n_arguments > 1)
+        return pt_fail(err, PT_BAD_INPUT, "none of the %zu inputs holds a record", files->n_arguments);
+    return pt_fail(err, PT_BAD_INPUT, "%s: it holds no record",
+                   strcmp(first, "-") ? first : "standard input");
+}
+
 int pt_record_files_next(struct pt_record_files *files, struct pt_record *record, bool *end, bool *skippable,
                          struct pt_error *err)
 {
@@ -83,8 +94,12 @@ int pt_record_files_next(struct pt_record_files *files, struct pt_record *record
         if (!files->records && open_next(files, err))
             return (int)err->status;
         *end = !files->records;
-        if (*end || pt_records_next(files->records, record, end, skippable, err) || !*end)
-            return (int)err->status;
+        if (*end)
+            return files->has_record ? PT_OK : refuse_nothing(files, err);
+        int status = pt_records_next(files->records, record, end, skippable, err);
+        files->has_record = files->has_record || status || !*end;
+        if (status || !*end)
+            return status;
         pt_records_close(files->records);
         files->records = NULL;
     }

@@ -15,7 +15,7 @@ int pt_record_files_open(struct pt_record_files **files, char *const *paths, siz
                          enum pt_record_form form, struct pt_error *err) PT_MUST_USE;
 void pt_record_files_close(struct pt_record_files *files); /* NULL is allowed */
 
-/* As pt_records_next, over all files. */
+/* As pt_records_next, over all files. Where none of them holds a record, that is PT_BAD_INPUT. */
 int pt_record_files_next(struct pt_record_files *files, struct pt_record *record, bool *end, bool *skippable,
                          struct pt_error *err) PT_MUST_USE;
 

@@ -46,6 +46,16 @@ static int take_byte_order_mark(struct pt_records *records, struct pt_error *err
     return PT_OK;
 }
 
+/* Refuses a NUL among text that lies at `offset` in the file. */
+static int refuse_nul(const struct pt_records *records, const char *text, size_t n, uint64_t offset,
+                      struct pt_error *err)
+{
+    const char *nul = memchr(text, 0, n);
+    return nul ? pt_fail(err, PT_BAD_INPUT, "%s: byte %llu: a NUL: binary data, not text", records->name,
+                         (unsigned long long)(offset + (size_t)(nul - text)))
+               : PT_OK;
+}
+
 static int find_form(struct pt_records *records, bool *is_arrow, struct pt_error *err)
 {
     const void *peeked;
@@ -65,10 +75,10 @@ static int find_form(struct pt_records *records, bool *is_arrow, struct pt_error
         records->form == PT_RECORDS_ANY && at < n && bytes[at] != '{' && bytes[at] != '[';
     if (records->form_was_guessed)
         records->form = PT_RECORDS_LINES;
-    const char *nul = records->form == PT_RECORDS_ANY ? NULL : memchr(bytes, 0, n);
-    return nul ? pt_fail(err, PT_BAD_INPUT, "%s: byte %llu: a NUL: binary data, not text", records->name,
-                         (unsigned long long)(pt_source_offset(records->source) + (size_t)(nul - bytes)))
-               : PT_OK;
+    /* Before the first line is looked for, which may have no end. */
+    return records->form == PT_RECORDS_ANY
+               ? PT_OK
+               : refuse_nul(records, bytes, n, pt_source_offset(records->source), err);
 }
 
 static int open_file(struct pt_records *records, const char *path, struct pt_error *err)
@@ -161,6 +171,7 @@ static int next_row(struct pt_records *records, struct pt_record *record, bool *
 
 static int next_text(struct pt_records *records, struct pt_record *record, bool *end, struct pt_error *err)
 {
+    const uint64_t offset = pt_source_offset(records->source);
     pt_buffer_clear(&records->text);
     if (records->form == PT_RECORDS_LINES) {
         record->line = record->number;
@@ -174,7 +185,7 @@ static int next_text(struct pt_records *records, struct pt_record *record, bool 
     }
     record->text = records->text.data ? records->text.data : "";
     record->n = records->text.size;
-    return PT_OK;
+    return refuse_nul(records, record->text, record->n, offset, err);
 }
 
 int pt_records_next(struct pt_records *records, struct pt_record *record, bool *end, bool *skippable,
@@ -187,8 +198,6 @@ int pt_records_next(struct pt_records *records, struct pt_record *record, bool *
     int status = records->arrow                    ? next_row(records, record, end, skippable, err)
                  : records->form == PT_RECORDS_ANY ? next_json(records, record, end, skippable, err)
                                                    : next_text(records, record, end, err);
-    if (status == PT_OK && *end && records->n_records == 0)
-        return pt_fail(err, PT_BAD_INPUT, "%s: it holds no record", record->name);
     records->n_records++;
     return status;
 }

@@ -48,7 +48,7 @@ int pt_records_open(struct pt_records **records, const char *path, enum pt_recor
 void pt_records_close(struct pt_records *records); /* NULL is allowed */
 
 /*
- * The next record; *end = true behind the last one. A file without any is PT_BAD_INPUT. Messages name file,
+ * The next record; *end = true behind the last one. Messages name file,
  * record and line. After PT_BAD_INPUT *skippable says whether only this record is bad, so that the next call
  * goes on behind it.
  */

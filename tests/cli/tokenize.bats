@@ -211,6 +211,7 @@ refuses_arrow() {
     refuses 3 'Git-LFS pointer' 'version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n'
     refuses 3 'UTF-16' '\xff\xfe[\x00'
     refuses 3 'byte 1: a NUL: binary data, not text' 'a\x00b\x00'
+    refuses 3 'byte 6002: a NUL: binary data, not text' "$(printf '%06000d' 0)\na\x00" --skip-bad
     tar cf "$BATS_TEST_TMPDIR/inner.tar" -C "$DEMO_MODEL" config.json
     tar cf "$BATS_TEST_TMPDIR/outer.tar" -C "$BATS_TEST_TMPDIR" inner.tar
     exits 3 pt-tokenize -m "$DEMO_MODEL" "$BATS_TEST_TMPDIR/outer.tar"
@@ -219,6 +220,17 @@ refuses_arrow() {
     says 'byte 0: a NUL'
     refuses 4 'chat messages are not supported' '{"messages":[{"role":"user","content":"hi"}]}'
     exits 1 pt-tokenize -m "$DEMO_MODEL" /nonexistent
+}
+
+@test "files without a record among others" {
+    cd "$BATS_TEST_TMPDIR"
+    : >empty
+    echo '[]' >none
+    echo "$RECORD" >one
+    exits 0 pt-tokenize -m "$OLDPWD/$DEMO_MODEL" empty one none
+    pt-tokenize -m "$OLDPWD/$DEMO_MODEL" empty one none | pt-info --json - | jq -e '.examples == 1'
+    exits 3 pt-tokenize -m "$OLDPWD/$DEMO_MODEL" empty none
+    says 'none of the 2 inputs holds a record'
 }
 
 @test "bad records are skipped and counted where that is wanted" {
