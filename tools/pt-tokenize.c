@@ -51,13 +51,21 @@ static int add_rename(struct settings *settings, const char *argument, struct pt
     const char *equals = strchr(argument, '=');
     if (!equals || equals == argument || !equals[1])
         return pt_fail(err, PT_USAGE, "--field %s: it should read FIELD=KEY", argument);
+    const size_t n = (size_t)(equals - argument);
+    for (size_t i = 0; i < settings->n_renames; i++)
+        if (strlen(settings->renames[i].field) == n && memcmp(settings->renames[i].field, argument, n) == 0)
+            return pt_fail(err, PT_USAGE, "--field %s: given twice", settings->renames[i].field);
     if (pt_reserve(&settings->renames, &settings->capacity, settings->n_renames + 1,
                    sizeof *settings->renames, err))
         return (int)err->status;
-    char *field = pt_new_string_n(argument, (size_t)(equals - argument), err),
-         *key = pt_new_string(equals + 1, err);
+    char *field = pt_new_string_n(argument, n, err), *key = pt_new_string(equals + 1, err);
+    if (!field || !key) {
+        free(field);
+        free(key);
+        return (int)err->status;
+    }
     settings->renames[settings->n_renames++] = (struct pt_rename){field, key};
-    return (int)err->status;
+    return PT_OK;
 }
 
 static int set_form(struct settings *settings, enum pt_record_form form, struct pt_error *err)
@@ -138,13 +146,26 @@ static int write_examples(const struct settings *settings, const struct pt_commo
     return (int)err->status;
 }
 
+/* A name that nothing asks for is a typing error. */
+static int check_renames(const struct settings *settings, const struct pt_template *template,
+                         struct pt_error *err)
+{
+    for (size_t i = 0; i < settings->n_renames; i++) {
+        const char *field = settings->renames[i].field;
+        if (!pt_examples_know_field(template, field))
+            return pt_fail(err, PT_USAGE, "--field %s: %s", field,
+                           template ? "the template has no such field" : "no template has such a field");
+    }
+    return PT_OK;
+}
+
 static int tokenize(const struct settings *settings, const struct pt_common *common, struct pt_error *err)
 {
     struct pt_sink *sink;
     struct pt_template *template = NULL;
     if ((settings->template_name || settings->template_file) && load_template(settings, &template, err))
         return (int)err->status;
-    if (!pt_open_binary_output(&sink, common, err)) {
+    if (!check_renames(settings, template, err) && !pt_open_binary_output(&sink, common, err)) {
         if (write_examples(settings, common, template, sink, err))
             pt_sink_discard(sink);
         else
@@ -202,16 +223,41 @@ static int decode(const struct settings *settings, const struct pt_common *commo
     return (int)err->status;
 }
 
+/* Options that do not go together. */
+static int check_settings(const struct settings *settings, const struct pt_common *common,
+                          struct pt_error *err)
+{
+    const char *template = settings->template_name   ? "--template"
+                           : settings->template_file ? "--template-file"
+                           : settings->n_renames     ? "--field"
+                                                     : NULL;
+    const char *text = settings->form == PT_RECORDS_LINES   ? "--text"
+                       : settings->form == PT_RECORDS_WHOLE ? "--text-file"
+                                                            : NULL;
+    const char *encoding = template             ? template
+                           : text               ? text
+                           : settings->eos      ? "--eos"
+                           : settings->skip_bad ? "--skip-bad"
+                                                : NULL;
+    if (!settings->model)
+        return pt_fail(err, PT_USAGE, "no model: -m MODEL is needed");
+    if (settings->template_name && settings->template_file)
+        return pt_fail(err, PT_USAGE, "--template and --template-file exclude each other");
+    if (settings->decode && encoding)
+        return pt_fail(err, PT_USAGE, "--decode does not go with %s", encoding);
+    if (template && text)
+        return pt_fail(err, PT_USAGE, "%s does not go with %s: text has no fields", text, template);
+    if (settings->show_targets && !settings->decode)
+        return pt_fail(err, PT_USAGE, "--show-targets is for --decode");
+    if (common->ignore_fingerprint && !settings->decode)
+        return pt_fail(err, PT_USAGE, "--ignore-fingerprint is for --decode");
+    return PT_OK;
+}
+
 static int run(void *context, const struct pt_common *common, struct pt_error *err)
 {
     struct settings *settings = context;
-    if (!settings->model)
-        pt_fail(err, PT_USAGE, "no model: -m MODEL is needed");
-    else if (settings->template_name && settings->template_file)
-        pt_fail(err, PT_USAGE, "--template and --template-file exclude each other");
-    else if (settings->show_targets && !settings->decode)
-        pt_fail(err, PT_USAGE, "--show-targets is for --decode");
-    else
+    if (!check_settings(settings, common, err))
         (void)!(settings->decode ? decode(settings, common, err) : tokenize(settings, common, err));
     for (size_t i = 0; i < settings->n_renames; i++) {
         free(settings->renames[i].field);

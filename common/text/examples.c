@@ -94,9 +94,27 @@ static const struct pt_field *value_of(const struct pt_examples *examples, const
     return pt_fields_get(fields, key_of(examples, field));
 }
 
+bool pt_examples_know_field(const struct pt_template *template, const char *field)
+{
+    static const char *const always[] = {"input_ids", "labels", "completion"}, *const built_in[] = {
+                                                                                   "instruction", "input",
+                                                                                   "output", "prompt"};
+    for (size_t i = 0; i < sizeof always / sizeof *always; i++)
+        if (strcmp(field, always[i]) == 0)
+            return true;
+    if (template)
+        return pt_template_has_field(template, field);
+    for (size_t i = 0; i < sizeof built_in / sizeof *built_in; i++)
+        if (strcmp(field, built_in[i]) == 0)
+            return true;
+    return false;
+}
+
 static int kind_of(const struct pt_examples *examples, const struct pt_record *record,
                    const struct pt_fields *fields, enum kind *kind, struct pt_error *err)
 {
+    if (record->kind == PT_RECORD_TEXT && (examples->settings.template || examples->settings.n_renames))
+        return pt_fail(err, PT_BAD_INPUT, "plain text, which has no fields");
     if (record->kind == PT_RECORD_TEXT)
         *kind = KIND_TEXT;
     else if (value_of(examples, fields, "input_ids"))

@@ -23,6 +23,10 @@ struct pt_example_settings {
     size_t n_renames;
 };
 
+/* Whether records may be asked for the field: a template's, any of the built-in ones' where it is NULL, or
+ * one of ready-made ids. */
+bool pt_examples_know_field(const struct pt_template *template, const char *field);
+
 struct pt_examples;
 /* PT_FAILED where the model does not exist; it is opened later. */
 int pt_examples_new(struct pt_examples **examples, const struct pt_example_settings *settings,

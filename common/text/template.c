@@ -9,7 +9,6 @@
 #include "fmt/json.h"
 #include "text/character_class.h"
 
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -173,6 +172,14 @@ json_t *pt_template_to_json(const struct pt_template *template)
 {
     return json_pack("{s:o, s:s, s:b}", "name", pt_json_text(template->name, strlen(template->name)), "text",
                      template->text, "strip", template->strip);
+}
+
+bool pt_template_has_field(const struct pt_template *template, const char *field)
+{
+    for (size_t i = 0; i < template->n_parts; i++)
+        if (template->parts[i].is_field && strcmp(template->parts[i].text, field) == 0)
+            return true;
+    return false;
 }
 
 static int render_part(const struct part *part, pt_field_lookup *lookup, void *context, struct pt_buffer *out,

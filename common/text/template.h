@@ -13,6 +13,7 @@
 #include "base/error.h"
 
 #include <jansson.h>
+#include <stdbool.h>
 
 struct pt_template;
 
@@ -25,6 +26,8 @@ int pt_template_from_json(struct pt_template **template, const json_t *object,
                           struct pt_error *err) PT_MUST_USE;
 json_t *pt_template_to_json(const struct pt_template *template);
 void pt_template_free(struct pt_template *template);
+
+bool pt_template_has_field(const struct pt_template *template, const char *field);
 
 /* The value of a field for this record: borrowed text, or NULL where the record lacks it. */
 typedef const char *pt_field_lookup(void *context, const char *field, size_t *n);

@@ -198,6 +198,8 @@ refuses_arrow() {
     refuses 3 '"output" is not a string' '{"instruction":"hi","output":3}'
     refuses 3 '"output" is not a string' '{"instruction":"hi","output":1e400}'
     refuses 3 '"input_ids": element 1 is not a whole number' '{"input_ids":[5,99999999999999999999]}'
+    refuses 3 'plain text, which has no fields' 'instruction,output\nhi,yes\n' --template alpaca-zh
+    refuses 3 'plain text, which has no fields' 'instruction,output\nhi,yes\n' --field output=yes
     refuses 3 'none of the fields' '{"text":"hi"}'
     refuses 3 'it holds prompt and completion, the first record instruction and output' "$RECORD{\"prompt\":\"a\",\"completion\":\"b\"}"
     refuses 3 'byte 31 of the file: not UTF-8' '{"instruction":"hi","output":"y\xff"}'
@@ -299,6 +301,22 @@ refuses_arrow() {
     exits 2 pt-tokenize -m "$DEMO_MODEL" --field instruction
     exits 2 pt-tokenize -m "$DEMO_MODEL" --text --text-file
     exits 2 pt-tokenize -m "$DEMO_MODEL" --show-targets
+    exits 2 pt-tokenize -m "$DEMO_MODEL" --ignore-fingerprint
+    says '--ignore-fingerprint is for --decode'
+    for option in --text --text-file "--eos </s>" --skip-bad "--template alpaca-zh" "--field output=x"; do
+        # shellcheck disable=SC2086
+        exits 2 pt-tokenize -m "$DEMO_MODEL" --decode $option
+        says "--decode does not go with ${option%% *}"
+    done
+    exits 2 pt-tokenize -m "$DEMO_MODEL" --text --template alpaca-zh
+    says 'text has no fields'
+    exits 2 pt-tokenize -m "$DEMO_MODEL" --text-file --field output=x
+    exits 2 pt-tokenize -m "$DEMO_MODEL" --field insturction=x
+    says '--field insturction: no template has such a field'
+    exits 2 pt-tokenize -m "$DEMO_MODEL" --template alpaca-zh --field prompt=x
+    says '--field prompt: the template has no such field'
+    exits 2 pt-tokenize -m "$DEMO_MODEL" --field output=x --field output=y
+    says '--field output: given twice'
     printf '{instruction' >"$BATS_TEST_TMPDIR/template"
     exits 3 pt-tokenize -m "$DEMO_MODEL" --template-file "$BATS_TEST_TMPDIR/template"
     says 'brace'
