@@ -66,7 +66,7 @@ static const struct argp_option option_table[] = {
     {"seed", OPTION_SEED, "N", 0, "Seed of the draws (default 42)", 0},
     {"samples", 'n', "N", 0, "Continuations of each text (default 1)", 0},
     {"json", OPTION_JSON, NULL, 0, "Write a JSON object a continuation", 0},
-    {"null", '0', NULL, 0, "End each continuation with a NUL instead of a line feed", 0},
+    {"null", '0', NULL, 0, "End each continuation, or JSON object, with a NUL instead of a line feed", 0},
     {"input-ids", OPTION_INPUT_IDS, NULL, 0, "Texts are token ids; so are continuations", 0},
     {0},
 };
@@ -263,19 +263,33 @@ static int open_answers(struct run *run, struct pt_error *err)
     return pt_answers_new(&run->answers, run->sink, &options, err);
 }
 
+/* Answers a group of inputs, in parts where the memory has no room for all at once. */
+static int answer_group(struct run *run, size_t n, uint64_t first, struct pt_error *err)
+{
+    const struct pt_generation_input *group = pt_inputs_group(run->inputs);
+    const size_t n_samples = run->settings->n_samples;
+    for (size_t begin = 0, part; begin < n; begin += part) {
+        const uint64_t number = first + begin;
+        part = pt_generator_room(run->generator, group + begin, n - begin, n_samples);
+        if (pt_answers_begin(run->answers, pt_inputs_texts(run->inputs) + begin, part, n_samples, number,
+                             err) ||
+            pt_generator_run(run->generator, group + begin, part, n_samples, number * n_samples,
+                             pt_answers_take, run->answers, err))
+            return (int)err->status;
+    }
+    return PT_OK;
+}
+
 static int answer_all(struct run *run, struct pt_error *err)
 {
     /* A person at a terminal gets each answer before the next question. */
-    size_t batch = run->common->n_arguments || !isatty(STDIN_FILENO) ? BATCH : 1,
-           n_samples = run->settings->n_samples, n;
+    size_t batch = run->common->n_arguments || !isatty(STDIN_FILENO) ? BATCH : 1, n;
     for (uint64_t first = 0;; first += n) {
         if (pt_inputs_next(run->inputs, batch, &n, err))
             return (int)err->status;
         if (!n)
             return PT_OK;
-        if (pt_answers_begin(run->answers, pt_inputs_texts(run->inputs), n, n_samples, first, err) ||
-            pt_generator_run(run->generator, pt_inputs_group(run->inputs), n, n_samples, first * n_samples,
-                             pt_answers_take, run->answers, err))
+        if (answer_group(run, n, first, err))
             return (int)err->status;
     }
 }

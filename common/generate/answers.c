@@ -108,13 +108,12 @@ static int make_object(const struct pt_answers *answers, size_t number, struct p
 static int finish_answer(struct pt_answers *answers, size_t number, struct pt_error *err)
 {
     struct answer *answer = &answers->list[number];
-    char terminator = answers->options.form == PT_ANSWER_JSON ? '\n' : answers->options.terminator;
     if (answer->has_text && answers->options.form != PT_ANSWER_IDS &&
         pt_text_stream_finish(&answer->text, &answer->ready, err))
         return (int)err->status;
     if (answers->options.form == PT_ANSWER_JSON && make_object(answers, number, err))
         return (int)err->status;
-    return pt_buffer_append(&answer->ready, &terminator, 1, err);
+    return pt_buffer_append(&answer->ready, &answers->options.terminator, 1, err);
 }
 
 /* Writes what may be written now. An object is only complete, and a turn only over, when the continuation has

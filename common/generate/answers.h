@@ -12,12 +12,12 @@
 enum pt_answer_form {
     PT_ANSWER_TEXT, /* decoded text, then the terminator */
     PT_ANSWER_IDS,  /* the new ids separated by blanks, then the terminator */
-    PT_ANSWER_JSON, /* an object and a line feed: index, sample, prompt, text, ids, finish_reason */
+    PT_ANSWER_JSON, /* an object, then the terminator: index, sample, prompt, text, ids, finish_reason */
 };
 
 struct pt_answers_options {
     enum pt_answer_form form;
-    char terminator;                      /* behind each text: '\n' or 0 */
+    char terminator;                      /* behind each one: '\n' or 0 */
     const struct pt_tokenizer *tokenizer; /* borrowed; NULL: ids only */
     const char *const *stops;             /* [n_stops], borrowed */
     size_t n_stops;

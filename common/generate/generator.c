@@ -7,6 +7,7 @@
 #include "base/buffer.h"
 #include "base/hash.h"
 #include "base/memory.h"
+#include "base/number.h"
 #include "generate/scores.h"
 #include "model/cache.h"
 
@@ -77,18 +78,42 @@ void pt_generator_close(struct pt_generator *generator)
     free(generator);
 }
 
-static int check_memory(const struct pt_generator *generator, size_t n_slots, size_t capacity,
-                        struct pt_error *err)
+/* Bytes of keys and values; UINT64_MAX where they are more than can be counted. */
+static uint64_t cache_bytes(const struct pt_generator *generator, uint64_t n_slots, uint64_t capacity)
 {
     const struct pt_config *config = generator->config;
     uint64_t row_bytes = 2 * config->n_layers * config->n_kv_heads * config->head_dim * sizeof(float), rows,
              bytes;
     if (!pt_multiply(n_slots, capacity, &rows) || !pt_multiply(rows, row_bytes, &bytes))
         bytes = UINT64_MAX;
-    if (generator->memory && bytes > generator->memory)
-        return pt_fail(err, PT_FAILED, "keys and values of %zu texts of %zu tokens need %.1f GiB", n_slots,
-                       capacity, (double)bytes / (1 << 30));
-    return PT_OK;
+    return bytes;
+}
+
+size_t pt_generator_room(const struct pt_generator *generator, const struct pt_generation_input *inputs,
+                         size_t n_inputs, size_t n_samples)
+{
+    uint64_t capacity = 0;
+    for (size_t n = 0; n < n_inputs; n++) {
+        const uint64_t limit = pt_generation_limit(generator->settings, inputs[n].n);
+        capacity = limit > capacity ? limit : capacity;
+        if (n && generator->memory &&
+            cache_bytes(generator, (n + 1) * n_samples, capacity) > generator->memory)
+            return n;
+    }
+    return n_inputs;
+}
+
+static int check_memory(const struct pt_generator *generator, size_t n_slots, size_t capacity,
+                        struct pt_error *err)
+{
+    char needed[PT_NUMBER_TEXT], allowed[PT_NUMBER_TEXT];
+    const uint64_t bytes = cache_bytes(generator, n_slots, capacity);
+    if (!generator->memory || bytes <= generator->memory)
+        return PT_OK;
+    return pt_fail(err, PT_FAILED,
+                   "keys and values need %s, where %s are allowed (continuations: %zu, tokens of each: %zu)",
+                   pt_format_size(bytes, needed), pt_format_size(generator->memory, allowed), n_slots,
+                   capacity);
 }
 
 static int provide_cache(struct pt_generator *generator, size_t n_slots, size_t capacity,

@@ -37,6 +37,10 @@ int pt_generator_open(struct pt_generator **generator, struct pt_engine *engine,
                       uint64_t seed, uint64_t memory, struct pt_error *err) PT_MUST_USE;
 void pt_generator_close(struct pt_generator *generator);
 
+/* How many of the inputs, from the first one on, the memory has room for side by side; at least one. */
+size_t pt_generator_room(const struct pt_generator *generator, const struct pt_generation_input *inputs,
+                         size_t n_inputs, size_t n_samples);
+
 /*
  * Continues each input n_samples times; all run side by side. `first` is the number of the first of these
  * continuations in the whole run: continuation `first + i` draws from a stream of its own, so that what it

@@ -18,6 +18,23 @@ model_with_generation_config() {
     [[ "${lines[0]}" =~ ^[0-9]+(\ [0-9]+){0,4}$ ]]
 }
 
+@test "less memory makes smaller groups, of the same answers" {
+    local texts=('5 6 7' '8 9' '10' '11 12 13 14' '15')
+    sample() { pt-sample -m "$BLOOM" --input-ids --json --greedy --math f32:portable -n 2 --max-length 40 "$@" "${texts[@]}"; }
+    sample >"$BATS_TEST_TMPDIR/all"
+    sample --memory 300K >"$BATS_TEST_TMPDIR/parts"
+    same_bytes "$BATS_TEST_TMPDIR/all" "$BATS_TEST_TMPDIR/parts"
+    exits 1 sample --memory 50K
+    says 'keys and values need 120.0 KiB, where 50.0 KiB are allowed'
+}
+
+@test "--null ends objects too" {
+    pt-sample -m "$BLOOM" --input-ids --json -0 --max-new-tokens 3 '5 6 7' '8 9' >"$BATS_TEST_TMPDIR/objects"
+    [ "$(tr -dc '\0' <"$BATS_TEST_TMPDIR/objects" | wc -c)" -eq 2 ]
+    [ "$(tr '\0' '\n' <"$BATS_TEST_TMPDIR/objects" | jq -s length)" -eq 2 ]
+    ! tr '\0' 'x' <"$BATS_TEST_TMPDIR/objects" | grep -q '}$'
+}
+
 @test "lines of standard input are texts like arguments" {
     pt-sample -m "$BLOOM" --input-ids --max-new-tokens 5 '5 6 7' '8 9' >"$BATS_TEST_TMPDIR/arguments"
     printf '5 6 7\r\n8 9' | pt-sample -m "$BLOOM" --input-ids --max-new-tokens 5 >"$BATS_TEST_TMPDIR/lines"

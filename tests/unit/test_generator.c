@@ -168,12 +168,48 @@ static void continuations_end_where_they_must(void **state)
     close_fixture(&fixture);
 }
 
+static void memory_bounds_what_runs_side_by_side(void **state)
+{
+    (void)state;
+    struct fixture fixture = {0};
+    struct pt_error err = {0};
+    struct pt_generator *generator;
+    struct collected collected = {0};
+    open_fixture(&fixture, "bloom");
+    struct pt_generation_input short_one = input_of(&fixture, "ids.0"), inputs[3];
+    short_one.n = 4;
+    for (size_t i = 0; i < N_OF(inputs); i++)
+        inputs[i] = short_one;
+    const struct pt_config *config = pt_model_config(fixture.model);
+    const uint64_t text_bytes = (4 + 24) * 2 * config->n_layers * config->n_kv_heads * config->head_dim * 4;
+    const struct {
+        uint64_t memory;
+        size_t n_samples, room;
+    } cases[] = {
+        {0, 2, 3}, {6 * text_bytes, 2, 3}, {6 * text_bytes - 1, 2, 2}, {4 * text_bytes - 1, 2, 1}, {1, 1, 1}};
+    for (size_t i = 0; i < N_OF(cases); i++) {
+        OK(pt_generator_open(&generator, fixture.engine, config, &fixture.settings, 5, cases[i].memory,
+                             &err));
+        assert_int_equal(pt_generator_room(generator, inputs, N_OF(inputs), cases[i].n_samples),
+                         cases[i].room);
+        if (cases[i].memory == 1) {
+            assert_int_equal(pt_generator_run(generator, inputs, 1, 1, 0, collect, &collected, &err),
+                             PT_FAILED);
+            assert_non_null(strstr(err.message, " KiB, where 1 B are allowed"));
+        }
+        pt_generator_close(generator);
+    }
+    forget(&collected);
+    close_fixture(&fixture);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(greedy_ids_equal_the_reference),
         cmocka_unit_test(draws_depend_on_seed_and_number_only),
         cmocka_unit_test(continuations_end_where_they_must),
+        cmocka_unit_test(memory_bounds_what_runs_side_by_side),
     };
     return cmocka_run_group_tests(tests, use_one_thread, NULL);
 }
