@@ -5,6 +5,8 @@
 #include "tune/init.h"
 #include "tune/method.h"
 
+#include <string.h>
+
 enum {
     OPTION_TEXT = PT_OPTION_KEYS,
     OPTION_VOCAB,
@@ -41,7 +43,7 @@ static const struct argp_option option_table[] = {
 
 static int choose(struct settings *settings, const char *option, enum pt_init_kind kind, struct pt_error *err)
 {
-    if (settings->source)
+    if (settings->source && strcmp(settings->source, option) != 0)
         return pt_fail(err, PT_USAGE, "%s and %s exclude each other", settings->source, option);
     settings->source = option;
     settings->init.kind = kind;

@@ -118,6 +118,7 @@ shape() {
     says 'exclude each other'
     exits 2 init --random --from x
     says 'exclude each other'
+    exits 0 init --random --random -o "$BATS_TEST_TMPDIR/twice"
     exits 2 init --std 0.1
     says '--std'
     exits 2 init --text ''
