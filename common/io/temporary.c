@@ -66,7 +66,13 @@ static size_t folder_length(const char *path)
 static char *resolve_target(const char *target, struct pt_error *err)
 {
     struct stat status;
-    if (lstat(target, &status) || !S_ISLNK(status.st_mode))
+    const bool found = lstat(target, &status) == 0;
+    /* A name that cannot be there, such as one that is too long, cannot be renamed to either. */
+    if (!found && errno != ENOENT) {
+        pt_fail_errno(err, "%s", target);
+        return NULL;
+    }
+    if (!found || !S_ISLNK(status.st_mode))
         return pt_new_string(target, err);
     char *resolved = realpath(target, NULL);
     if (!resolved)

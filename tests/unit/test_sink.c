@@ -173,6 +173,21 @@ static void targets_that_cannot_be_are_refused(void **state)
     assert_int_equal(unlink(in_scratch("dangling")), 0);
 }
 
+static void a_name_that_is_too_long_is_refused_at_once(void **state)
+{
+    (void)state;
+    struct pt_error err = {0};
+    struct pt_sink *sink;
+    char name[300];
+    memset(name, 'n', sizeof name - 1);
+    name[sizeof name - 1] = 0;
+    int names = count_names(scratch);
+    char path[sizeof scratch + sizeof name + 1];
+    snprintf(path, sizeof path, "%s/%s", scratch, name);
+    assert_int_equal(pt_sink_open(&sink, path, &err), PT_FAILED);
+    assert_int_equal(count_names(scratch), names);
+}
+
 static void a_closed_standard_output_is_reported(void **state)
 {
     (void)state;
@@ -324,6 +339,7 @@ int main(void)
         cmocka_unit_test(a_full_disk_is_reported),
         cmocka_unit_test(a_failing_file_leaves_the_old_one),
         cmocka_unit_test(targets_that_cannot_be_are_refused),
+        cmocka_unit_test(a_name_that_is_too_long_is_refused_at_once),
         cmocka_unit_test(a_closed_standard_output_is_reported),
         cmocka_unit_test(a_reader_that_goes_away_is_noticed),
         cmocka_unit_test(short_writes_are_continued),
