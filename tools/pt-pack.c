@@ -7,7 +7,6 @@
 #include "tune/pack.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 
 enum {
     OPTION_MAX_LENGTH = PT_OPTION_KEYS,
@@ -118,9 +117,11 @@ static void tell(const struct pt_pack_counts *counts, const struct pt_stream_hea
                counts->untargeted, counts->examples);
 }
 
+/* On standard error as it is, for programs to read. */
 static int print_stats(const struct pt_pack *pack, const struct pt_stream_head *head, struct pt_error *err)
 {
     struct pt_buffer text = {0};
+    struct pt_sink *sink = NULL;
     struct pt_pack_counts counts = pt_pack_counts(pack);
     json_t *stats = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f}", "examples",
                               (json_int_t)counts.examples, "tokens", (json_int_t)counts.tokens, "targets",
@@ -129,8 +130,12 @@ static int print_stats(const struct pt_pack *pack, const struct pt_stream_head *
                               (json_int_t)head->n_updates, "epochs", head->n_epochs);
     if (!stats)
         pt_fail(err, PT_FAILED, "out of memory");
-    else if (!pt_json_append(&text, stats, 0, err))
-        fprintf(stderr, "%s\n", text.data);
+    else if (!pt_json_append(&text, stats, 0, err) && !pt_buffer_append(&text, "\n", 1, err) &&
+             !pt_sink_open(&sink, "/dev/fd/2", err) && !pt_sink_write(sink, text.data, text.size, err)) {
+        (void)!pt_sink_commit(sink, err);
+        sink = NULL;
+    }
+    pt_sink_discard(sink);
     json_decref(stats);
     pt_buffer_free(&text);
     return (int)err->status;

@@ -71,6 +71,13 @@ field() {
     exits 0 pt-pack --stats -q --max-length 6 --drop-untargeted -o "$UPDATES" "$EXAMPLES"
     jq -e '[.examples, .untargeted, .dropped] == [32, 18, 18]' <<<"$stderr"
     [ "$(field examples)" -eq 32 ]
+    run bash -c 'pt-pack --stats -q -o "$1" "$2" 2>/dev/full' - "$UPDATES" "$EXAMPLES"
+    [ "$status" -eq 1 ]
+    # A file that standard error goes to is written behind what it holds, as messages are.
+    echo before >"$BATS_TEST_TMPDIR/messages"
+    pt-pack --stats -q -o "$UPDATES" "$EXAMPLES" 2>>"$BATS_TEST_TMPDIR/messages"
+    [ "$(head -n 1 "$BATS_TEST_TMPDIR/messages")" = before ]
+    tail -n +2 "$BATS_TEST_TMPDIR/messages" | jq -e '.examples == 50'
 }
 
 @test "what is cut and what does not count is said, unless --quiet" {
