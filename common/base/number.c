@@ -132,7 +132,7 @@ bool pt_parse_size(const char *text, uint64_t *bytes)
 static char *format_exactly(double value, bool is_float, char text[PT_NUMBER_TEXT])
 {
     if (!isfinite(value)) {
-        strcpy(text, isnan(value) ? "nan" : value > 0 ? "inf" : "-inf");
+        snprintf(text, PT_NUMBER_TEXT, "%s", isnan(value) ? "nan" : value > 0 ? "inf" : "-inf");
         return text;
     }
     int safe = is_float ? FLT_DIG : DBL_DIG, most = is_float ? FLT_DECIMAL_DIG : DBL_DECIMAL_DIG;

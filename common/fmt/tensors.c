@@ -105,7 +105,8 @@ char *pt_shape_format(unsigned rank, const uint64_t *shape, char text[PT_SHAPE_T
     size_t length = 0;
     text[length++] = '[';
     for (unsigned i = 0; i < rank && i < PT_MAX_RANK; i++)
-        length += (size_t)sprintf(text + length, "%s%" PRIu64, i ? ", " : "", shape[i]);
+        length +=
+            (size_t)snprintf(text + length, PT_SHAPE_TEXT - length, "%s%" PRIu64, i ? ", " : "", shape[i]);
     text[length++] = ']';
     text[length] = 0;
     return text;

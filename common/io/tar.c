@@ -17,11 +17,11 @@ static void fill_header(struct header *header, const char *name, size_t n)
 {
     memset(header, 0, sizeof *header);
     memcpy(header->name, name, strlen(name));
-    strcpy(header->mode, "0000644");
-    strcpy(header->user, "0000000");
-    strcpy(header->group, "0000000");
+    memcpy(header->mode, "0000644", sizeof header->mode);
+    memcpy(header->user, "0000000", sizeof header->user);
+    memcpy(header->group, "0000000", sizeof header->group);
     snprintf(header->size, sizeof header->size, "%011zo", n);
-    strcpy(header->time, "00000000000");
+    memcpy(header->time, "00000000000", sizeof header->time);
     memset(header->checksum, ' ', sizeof header->checksum);
     header->kind = '0';
     memcpy(header->magic, "ustar", sizeof header->magic);
