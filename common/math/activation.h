@@ -2,10 +2,11 @@
  * Activations and their derivatives, and the small elementwise operations between products. All threaded over
  * fixed pieces.
  *
- *     PT_GELU_TANH: 0.5 x (1 + tanh(0.79788456 x (1 + 0.044715 x²))): transformers' "gelu_new", "gelu_fast"
- * and "gelu_pytorch_tanh" and BLOOM's own, whose constants are the same f32 PT_GELU:      x Φ(x) with Φ of
- * the normal distribution, as from erf: "gelu", "gelu_python" PT_SILU:      x / (1 + exp(-x)): "silu",
- * "swish" PT_RELU:      max(x, 0), derivative 0 at 0: "relu"
+ *     PT_GELU_TANH  0.5 x (1 + tanh(0.79788456 x (1 + 0.044715 x²))): transformers' "gelu_new", "gelu_fast"
+ *                   and "gelu_pytorch_tanh" and BLOOM's own, whose constants are the same f32
+ *     PT_GELU       x Φ(x) with Φ of the normal distribution, as from erf: "gelu", "gelu_python"
+ *     PT_SILU       x / (1 + exp(-x)): "silu", "swish"
+ *     PT_RELU       max(x, 0), derivative 0 at 0: "relu"
  *
  * Values are within 3e-7 of max(1, |x|), derivatives within 1e-6. What is not a number stays so.
  */

@@ -20,9 +20,9 @@
  *   "training-state"        a state of pt-train
  *   "tensors"               another file of tensors (safetensors, PyTorch)
  *   "adapter"               a PEFT adapter, folder or archive: peft_type, its configuration
- *   "checkpoint"            a model folder: architecture, sizes, tokenizer, and what pt_model_open makes of
- * it "tokenizer"             tokenizer.json, tokenizer.model, or a folder of one "archive" members: a report
- * for each member that is one of these
+ *   "checkpoint"            a model folder: architecture, sizes, tokenizer, and what pt_model_open makes of it
+ *   "tokenizer"             tokenizer.json, tokenizer.model, or a folder of one
+ *   "archive"               members: a report for each member that is one of these
  *
  * Where there are tensors: tensors (name, dtype, shape), elements, bytes; with `verify` also non_finite, how
  * many elements are NaN or infinite (no fault in itself).

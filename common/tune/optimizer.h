@@ -11,10 +11,18 @@ enum pt_optimizer_kind { PT_ADAMW, PT_SGD };
 
 /*
  * AdamW (Loshchilov and Hutter, "Decoupled weight decay regularization", algorithm 2, with
- * torch.optim.AdamW's order of operations): in update t = 1, 2, ... p <- p (1 - rate decay);  m <- m + (1 -
- * beta1) (g - m);  v <- beta2 v + (1 - beta2) g g p <- p - rate / (1 - beta1^t) * m / (sqrt(v) / sqrt(1 -
- * beta2^t) + epsilon) with beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8. SGD, as torch.optim.SGD without
- * momentum: p <- p - rate (g + decay p). Values and moments are f32, the factors are computed in f64.
+ * torch.optim.AdamW's order of operations): in update t = 1, 2, ...
+ *
+ *     p <- p (1 - rate decay)
+ *     m <- m + (1 - beta1) (g - m)
+ *     v <- beta2 v + (1 - beta2) g g
+ *     p <- p - rate / (1 - beta1^t) * m / (sqrt(v) / sqrt(1 - beta2^t) + epsilon)
+ *
+ * with beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8. SGD, as torch.optim.SGD without momentum:
+ *
+ *     p <- p - rate (g + decay p)
+ *
+ * Values and moments are f32, the factors are computed in f64.
  */
 struct pt_optimizer_settings {
     enum pt_optimizer_kind kind;

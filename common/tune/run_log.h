@@ -1,10 +1,14 @@
 /*
  * The log of a run: JSON Lines with the keys of transformers' Trainer. A line each for
+ *
  *     every so many updates   loss (mean of the updates since the last such line), grad_norm, learning_rate,
- * epoch, step an evaluation           eval_loss, eval_targets, epoch, step the end train_loss, examples,
- * tokens, targets, epoch, step, and the only values that depend on the clock: train_runtime (seconds),
- * train_samples_per_second, train_steps_per_second Numbers are written so that they read back exactly. Each
- * line is handed to the system when it is complete.
+ *                             epoch, step
+ *     an evaluation           eval_loss, eval_targets, epoch, step
+ *     the end                 train_loss, examples, tokens, targets, epoch, step, and the only values that
+ *                             depend on the clock: train_runtime (seconds), train_samples_per_second,
+ *                             train_steps_per_second
+ *
+ * Numbers are written so that they read back exactly. Each line is handed to the system when it is complete.
  */
 #ifndef PT_TUNE_RUN_LOG_H
 #define PT_TUNE_RUN_LOG_H
