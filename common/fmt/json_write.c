@@ -135,7 +135,9 @@ static int write_object(const struct writer *w, const json_t *object, unsigned d
         return pt_fail(err, PT_FAILED, "out of memory");
     const char *key;
     json_t *member;
-    json_object_foreach((json_t *)object, key, member) keys[n++] = key;
+    json_object_foreach((json_t *)object, key, member) {
+        keys[n++] = key;
+    }
     if (w->flags & JSON_SORT_KEYS)
         qsort(keys, n, sizeof *keys, compare_keys);
     if (!pt_buffer_append(w->out, "{", 1, err) && !write_members(w, object, keys, depth, err))

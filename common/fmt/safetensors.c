@@ -146,8 +146,7 @@ static int read_metadata(struct pt_tensors *set, json_t *metadata, struct pt_err
         return pt_fail(err, PT_BAD_INPUT, "\"__metadata__\" is not an object");
     const char *key;
     json_t *value;
-    json_object_foreach(metadata, key, value)
-    {
+    json_object_foreach(metadata, key, value) {
         if (!json_is_string(value))
             return pt_fail(err, PT_BAD_INPUT, "metadata \"%.200s\" is not a string", key);
     }
@@ -244,8 +243,7 @@ static int read_members(struct pt_tensors *set, struct file *file, json_t *heade
         return (int)err->status;
     const char *name;
     json_t *value;
-    json_object_foreach(header, name, value)
-    {
+    json_object_foreach(header, name, value) {
         if (!strcmp(name, "__metadata__") ? read_metadata(set, value, err)
                                           : read_tensor(set, file, name, value, err))
             return (int)err->status;

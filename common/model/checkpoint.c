@@ -68,12 +68,10 @@ static int check_shard(const struct pt_tensors *set, const json_t *map, const ch
 {
     const char *name;
     json_t *value;
-    json_object_foreach(
-        (json_t *)map, name,
-        value) if (!strcmp(json_string_value(value), file) &&
-                   !pt_tensors_find(set, name)) return pt_fail(err, PT_BAD_INPUT,
-                                                               "%s: tensor %.200s is not in %s", index, name,
-                                                               file);
+    json_object_foreach((json_t *)map, name, value) {
+        if (!strcmp(json_string_value(value), file) && !pt_tensors_find(set, name))
+            return pt_fail(err, PT_BAD_INPUT, "%s: tensor %.200s is not in %s", index, name, file);
+    }
     for (size_t i = 0; i < set->n; i++) {
         const char *listed = json_string_value(json_object_get(map, set->tensors[i].name));
         if (!listed)
@@ -94,12 +92,12 @@ static int open_shards(struct pt_checkpoint *checkpoint, const struct layout *la
         return pt_fail(err, PT_FAILED, "out of memory");
     const char *name;
     json_t *value;
-    json_object_foreach(
-        (json_t *)map, name,
-        value) if (!json_is_string(value) &&
-                   pt_fail(err, PT_BAD_INPUT, "%s: \"%.200s\" has no file name", index, name)) break;
-    json_object_foreach((json_t *)map, name, value)
-    {
+    json_object_foreach((json_t *)map, name, value) {
+        if (!json_is_string(value) &&
+            pt_fail(err, PT_BAD_INPUT, "%s: \"%.200s\" has no file name", index, name))
+            break;
+    }
+    json_object_foreach((json_t *)map, name, value) {
         const char *file = json_string_value(value);
         if (err->status)
             break;

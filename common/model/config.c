@@ -187,8 +187,7 @@ static int refuse_unknown(const struct pt_config *config, const json_t *object, 
 {
     const char *key;
     json_t *value;
-    json_object_foreach((json_t *)object, key, value)
-    {
+    json_object_foreach((json_t *)object, key, value) {
         if (!json_is_null(value) && !pt_config_fields_know(common_fields, key) &&
             !pt_config_fields_know(config->family->fields, key))
             return pt_fail(err, PT_MISMATCH,

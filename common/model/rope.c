@@ -76,8 +76,7 @@ static int check_keys(const json_t *object, const char *where, struct pt_error *
     static const char *const others[] = {"rope_type", "type", "truncate"};
     const char *key;
     json_t *value;
-    json_object_foreach((json_t *)object, key, value)
-    {
+    json_object_foreach((json_t *)object, key, value) {
         bool known = false;
         for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
             known = known || !strcmp(key, numbers[i].key);

@@ -22,8 +22,7 @@ static int refuse_splits(const struct pt_folder *folder, const char *path, struc
     struct pt_buffer names = {0};
     size_t i;
     if (!pt_json_load_object(&object, folder, splits_name, splits_name, err)) {
-        json_array_foreach(json_object_get(object, "splits"), i, split)
-        {
+        json_array_foreach(json_object_get(object, "splits"), i, split) {
             if (json_is_string(split) && pt_buffer_append_format(&names, err, "%s%s/%s", i ? ", " : "", path,
                                                                  json_string_value(split)))
                 break;
@@ -76,8 +75,7 @@ static int list_files(struct pt_dataset_folder *dataset, const char *path, const
     dataset->paths = pt_new_array(json_array_size(files), sizeof *dataset->paths, err);
     if (!dataset->paths)
         return (int)err->status;
-    json_array_foreach(files, i, file)
-    {
+    json_array_foreach(files, i, file) {
         if (add_path(dataset, path, file, err))
             return (int)err->status;
     }
@@ -94,8 +92,7 @@ static int list_columns(struct pt_dataset_folder *dataset, const json_t *state, 
     if (!json_is_array(columns))
         return pt_fail(err, PT_BAD_INPUT, "%s: \"_format_columns\" is not an array", state_name);
     dataset->columns = json_object();
-    json_array_foreach(columns, i, column)
-    {
+    json_array_foreach(columns, i, column) {
         if (!json_is_string(column))
             return pt_fail(err, PT_BAD_INPUT, "%s: \"_format_columns\": column %zu has no name", state_name,
                            i);

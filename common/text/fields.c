@@ -161,8 +161,7 @@ static int read_tree(struct pt_fields *fields, struct pt_error *err)
     if (pt_reserve(&fields->list, &fields->capacity, json_object_size(fields->tree), sizeof *fields->list,
                    err))
         return (int)err->status;
-    json_object_foreach(fields->tree, key, value)
-    {
+    json_object_foreach(fields->tree, key, value) {
         enum pt_field_kind kind = json_is_string(value) ? PT_FIELD_TEXT
                                   : json_is_null(value) ? PT_FIELD_NULL
                                                         : PT_FIELD_OTHER;

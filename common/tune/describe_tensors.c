@@ -117,8 +117,7 @@ static int report_metadata(json_t *report, const struct pt_tensors *set, struct 
     json_t *shown = json_object();
     const char *key;
     json_t *value;
-    json_object_foreach(set->metadata, key, value)
-    {
+    json_object_foreach(set->metadata, key, value) {
         if (json_object_set_new(shown, key, metadata_value(value)))
             pt_fail(err, PT_FAILED, "out of memory");
     }

@@ -191,8 +191,7 @@ static int append_object(struct pt_buffer *out, int indent, const char *name, co
     if (pt_buffer_append_format(out, err, "%*s", indent, "") || append_text(out, name, 0, err) ||
         pt_buffer_append_string(out, "\n", err))
         return (int)err->status;
-    json_object_foreach((json_t *)object, key, value)
-    {
+    json_object_foreach((json_t *)object, key, value) {
         if (append_line(out, indent + 2, key, value, err))
             return (int)err->status;
     }
@@ -208,8 +207,7 @@ static int append_report(struct pt_buffer *out, int indent, const json_t *report
         append_text(out, json_string_value(json_object_get(report, "file")), 0, err) ||
         pt_buffer_append_format(out, err, ": %s\n", words_of(kind ? kind : "")))
         return (int)err->status;
-    json_object_foreach((json_t *)report, key, value)
-    {
+    json_object_foreach((json_t *)report, key, value) {
         if (is_special(key))
             continue;
         if (json_is_object(value) ? append_object(out, indent + 2, key, value, err)

@@ -99,8 +99,7 @@ static int add_entry(json_t **history, const json_t *settings, struct pt_error *
 {
     const char *key;
     json_t *value, *words = json_array();
-    json_object_foreach((json_t *)(uintptr_t)settings, key, value)
-    {
+    json_object_foreach((json_t *)(uintptr_t)settings, key, value) {
         char *option = pt_new_format(err, "--%s", key);
         if (option && !pt_history_add_word(words, option, err))
             (void)!pt_history_add_word(words, json_string_value(value), err);

@@ -92,8 +92,7 @@ static json_t *new_metadata(const struct pt_position *position, const json_t *id
         status = write_position(metadata, position, err);
     const char *key;
     json_t *value;
-    json_object_foreach((json_t *)identity, key, value)
-    {
+    json_object_foreach((json_t *)identity, key, value) {
         char *full = status ? NULL : pt_new_format(err, "run.%s", key);
         status = full ? pt_json_set(metadata, full, json_incref(value), err) : (int)err->status;
         free(full);
@@ -200,8 +199,7 @@ int pt_state_check(const struct pt_state *state, const json_t *identity, bool ig
     const char *key;
     json_t *value;
     int status = PT_OK;
-    json_object_foreach((json_t *)identity, key, value)
-    {
+    json_object_foreach((json_t *)identity, key, value) {
         const char *was = pt_state_identity(state, key), *is = json_string_value(value);
         if (!status && (!was || strcmp(was, is)))
             status = pt_buffer_append_format(&differences, err, "%s%s was %s and is %s",

@@ -17,8 +17,7 @@ static void compare_with_jansson(const struct pt_fields *fields, const struct pt
     json_t *value, *tree = json_loadb(record->text, record->n, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
     if (!json_is_object(tree) || json_object_size(tree) != fields->n)
         __builtin_trap();
-    json_object_foreach(tree, key, value)
-    {
+    json_object_foreach(tree, key, value) {
         const struct pt_field *field = pt_fields_get(fields, key);
         bool is_text = json_is_string(value);
         if (!field || is_text != (field->kind == PT_FIELD_TEXT) ||

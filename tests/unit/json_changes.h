@@ -100,8 +100,7 @@ static inline void check_every_change(json_t *document, json_t *place, read_chan
     json_t *members = json_is_object(place) ? json_copy(place) : json_object(), *value;
     const char *key;
     size_t n = json_object_size(place) < LONG_TABLE ? LONG_TABLE : A_FEW;
-    json_object_foreach(members, key, value)
-    {
+    json_object_foreach(members, key, value) {
         if (!n--)
             break;
         check_member(document, (struct member){place, key, 0}, value, read);

@@ -228,8 +228,7 @@ static void test_quick_reader(void **state)
                 fail_msg("byte %zu as 0x%02x: %s", at, (uint8_t)bytes[i], err.message);
             const char *key;
             json_t *value;
-            json_object_foreach(tree, key, value)
-            {
+            json_object_foreach(tree, key, value) {
                 const struct pt_field *field = pt_fields_get(&fields, key);
                 assert_non_null(field);
                 assert_int_equal(field->kind == PT_FIELD_TEXT, json_is_string(value));

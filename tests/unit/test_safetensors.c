@@ -21,8 +21,7 @@ static void verdicts_equal_the_reference(void **state)
     assert_int_equal(pt_json_load(&expected, path, &err), 0);
     assert_int_equal(json_array_size(expected), 15);
     size_t i;
-    json_array_foreach(expected, i, entry)
-    {
+    json_array_foreach(expected, i, entry) {
         const char *file = json_string_value(json_object_get(entry, "file"));
         bool good = !strcmp(json_string_value(json_object_get(entry, "expected")), "ok");
         snprintf(path, sizeof path, "%s/%s", data_folder, file);
