@@ -37,9 +37,8 @@ int pt_standard_output_close(struct pt_error *err)
         return pt_fail_errno(err, "standard output: write error");
     if (failed_before)
         return pt_fail(err, PT_FAILED, "standard output: write error");
-    /* Delayed errors (network file systems, quotas) show at close; EBADF is one that a sink has closed, and
-     * checked, already. */
-    if (close(STDOUT_FILENO) && errno != EBADF)
+    /* Delayed errors (network file systems, quotas) show at close; sinks closed duplicates only. */
+    if (close(STDOUT_FILENO))
         return pt_fail_errno(err, "standard output: write error");
     return PT_OK;
 }

@@ -64,8 +64,8 @@ static int fail_library(struct pt_archive *archive, const char *doing, struct pt
                    text && *text ? text : "the data is damaged or cut short");
 }
 
-/* Runs one library call until it is not to be retried. ARCHIVE_OK, ARCHIVE_EOF, or a failure that is filed in
- * err. */
+/* What a library call said, while doing what: ARCHIVE_OK (a warning is logged), ARCHIVE_EOF, or a failure that
+ * is filed in err. */
 static int settle(struct pt_archive *archive, int result, const char *doing, struct pt_error *err)
 {
     if (result == ARCHIVE_WARN) {

@@ -19,6 +19,9 @@ struct pt_math;
  * "auto" follows. A malformed setting is PT_USAGE, a path that this machine lacks PT_MISMATCH. Each product
  * that will be used is compared with the plain loop on one small case; a path that computes wrongly is not
  * used, and a warning says so.
+ *
+ * The path's kernels are from then on those of the whole process (pt_kernels): attention, norms and
+ * activations have no handle and use those of the last pt_math_open.
  */
 int pt_math_open(struct pt_math **math, const char *setting, enum pt_dtype weights,
                  struct pt_error *err) PT_MUST_USE;

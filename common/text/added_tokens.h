@@ -46,7 +46,7 @@ struct pt_stretch {
     uint32_t token; /* index of the added token, PT_NO_TOKEN: plain text */
 };
 
-/* Cuts a text into stretches, one a call: *at starts at 0 in a zeroed cut. */
+/* Cuts a text into stretches, one a call; pt_token_cut_init starts it. */
 struct pt_token_cut {
     const struct pt_token_matcher *matcher;
     const struct pt_added_token *tokens;
