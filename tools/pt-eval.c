@@ -187,7 +187,7 @@ static int do_run(struct run *run, struct pt_error *err)
         return (int)err->status;
     pt_progress_start(&run->progress, run->common);
     int status = pt_evaluate_stream(&run->model, run->reader, take_example, run, &run->sums, err);
-    pt_progress_finish(&run->progress);
+    pt_progress_finish();
     return status || write_result(run, err) ? (int)err->status : commit(run, err);
 }
 

@@ -377,7 +377,7 @@ static int train(struct run *run, struct pt_training_result *result, struct pt_e
     pt_signals_defer();
     run->start_seconds = pt_clock_seconds();
     (void)!pt_training_run(&run->training, result, err);
-    pt_progress_finish(&run->progress);
+    pt_progress_finish();
     return pt_run_log_close(run->log, err);
 }
 

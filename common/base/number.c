@@ -46,20 +46,6 @@ bool pt_parse_u64(const char *text, uint64_t low, uint64_t high, uint64_t *value
     return true;
 }
 
-bool pt_parse_i64(const char *text, int64_t low, int64_t high, int64_t *value)
-{
-    bool negative = *text == '-';
-    uint64_t magnitude;
-    uint64_t most = (uint64_t)INT64_MAX + (negative ? 1 : 0);
-    if (!pt_parse_u64(text + negative, 0, most, &magnitude))
-        return false;
-    int64_t number = negative ? (int64_t)(0 - magnitude) : (int64_t)magnitude;
-    if (number < low || number > high)
-        return false;
-    *value = number;
-    return true;
-}
-
 /* The end of the decimal number at the text's start, NULL if there is none. */
 static const char *decimal_end(const char *text)
 {
@@ -127,35 +113,22 @@ bool pt_parse_size(const char *text, uint64_t *bytes)
     return true;
 }
 
-/* Prints with as few digits as read back exactly: any decimal of up to `safe` digits survives the way through
- * a normal number. */
-static char *format_exactly(double value, bool is_float, char text[PT_NUMBER_TEXT])
+/* With as few digits as read back exactly: any decimal of up to DBL_DIG digits survives the way through a
+ * normal number. */
+char *pt_format_double(double value, char text[PT_NUMBER_TEXT])
 {
     if (!isfinite(value)) {
         snprintf(text, PT_NUMBER_TEXT, "%s", isnan(value) ? "nan" : value > 0 ? "inf" : "-inf");
         return text;
     }
-    int safe = is_float ? FLT_DIG : DBL_DIG, most = is_float ? FLT_DECIMAL_DIG : DBL_DECIMAL_DIG;
-    bool normal = fabs(value) >= (is_float ? (double)FLT_MIN : DBL_MIN);
     locale_t previous = uselocale(c_locale());
-    for (int digits = normal ? safe : 1; digits <= most; digits++) {
+    for (int digits = fabs(value) >= DBL_MIN ? DBL_DIG : 1; digits <= DBL_DECIMAL_DIG; digits++) {
         snprintf(text, PT_NUMBER_TEXT, "%.*g", digits, value);
-        double read = is_float ? (double)strtof(text, NULL) : strtod(text, NULL);
-        if (read == value)
+        if (strtod(text, NULL) == value)
             break;
     }
     uselocale(previous);
     return text;
-}
-
-char *pt_format_double(double value, char text[PT_NUMBER_TEXT])
-{
-    return format_exactly(value, false, text);
-}
-
-char *pt_format_float(float value, char text[PT_NUMBER_TEXT])
-{
-    return format_exactly((double)value, true, text);
 }
 
 char *pt_format_thousands(uint64_t value, char text[PT_NUMBER_TEXT])

@@ -10,7 +10,6 @@
 #include <stdint.h>
 
 bool pt_parse_u64(const char *text, uint64_t low, uint64_t high, uint64_t *value);
-bool pt_parse_i64(const char *text, int64_t low, int64_t high, int64_t *value);
 /* A finite decimal number. */
 bool pt_parse_double(const char *text, double low, double high, double *value);
 /* A count of bytes: "4096", "512M", "1.5G" (K, M, G, T are powers of 1024, an "iB" or "B" behind them is
@@ -21,7 +20,6 @@ enum { PT_NUMBER_TEXT = 32 };
 /* The shortest decimal text that reads back exactly; "nan", "inf" and "-inf" where it applies. Returns
  * `text`. */
 char *pt_format_double(double value, char text[PT_NUMBER_TEXT]);
-char *pt_format_float(float value, char text[PT_NUMBER_TEXT]);
 /* "1,303,128,064" */
 char *pt_format_thousands(uint64_t value, char text[PT_NUMBER_TEXT]);
 /* "1.2 GiB" */

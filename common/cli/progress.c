@@ -49,9 +49,8 @@ void pt_progress_show(struct pt_progress *progress, bool milestone)
     progress->text[0] = 0;
 }
 
-void pt_progress_finish(struct pt_progress *progress)
+void pt_progress_finish(void)
 {
-    (void)progress;
     pt_message_erase_live();
 }
 

@@ -30,7 +30,7 @@ void pt_progress_field(struct pt_progress *progress, const char *name, const cha
 /* Shows the fields and forgets them. Off a terminal only milestones are shown. */
 void pt_progress_show(struct pt_progress *progress, bool milestone);
 /* Takes the live line away. */
-void pt_progress_finish(struct pt_progress *progress);
+void pt_progress_finish(void);
 
 /* Seconds as "1:02:03" or "2:03". */
 enum { PT_DURATION_TEXT = 32 };

@@ -131,11 +131,6 @@ int pt_cache_append(struct pt_cache *cache, const struct pt_cache_input *inputs,
     return PT_OK;
 }
 
-size_t pt_cache_length(const struct pt_cache *cache, size_t sequence)
-{
-    return cache->lengths[sequence];
-}
-
 void pt_cache_clear(struct pt_cache *cache, size_t sequence)
 {
     cache->lengths[sequence] = 0;

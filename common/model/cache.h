@@ -25,7 +25,6 @@ void pt_cache_close(struct pt_cache *cache);
  * last token. */
 int pt_cache_append(struct pt_cache *cache, const struct pt_cache_input *inputs, size_t n_inputs,
                     float *logits, struct pt_error *err) PT_MUST_USE;
-size_t pt_cache_length(const struct pt_cache *cache, size_t sequence);
 void pt_cache_clear(struct pt_cache *cache, size_t sequence);       /* length 0 again */
 void pt_cache_copy(struct pt_cache *cache, size_t from, size_t to); /* to becomes from */
 

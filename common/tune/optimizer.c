@@ -119,11 +119,6 @@ void pt_optimizer_step(struct pt_optimizer *optimizer, double learning_rate)
     }
 }
 
-uint64_t pt_optimizer_updates(const struct pt_optimizer *optimizer)
-{
-    return optimizer->updates;
-}
-
 void pt_optimizer_set_updates(struct pt_optimizer *optimizer, uint64_t updates)
 {
     optimizer->updates = updates;

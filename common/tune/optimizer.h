@@ -41,9 +41,8 @@ void pt_optimizer_free(struct pt_optimizer *optimizer); /* NULL is allowed */
 /* One update of all values from their gradients at this learning rate. */
 void pt_optimizer_step(struct pt_optimizer *optimizer, double learning_rate);
 
-/* What a state records beside the values: the number of updates done, and the moments (AdamW two a parameter,
- * SGD none). */
-uint64_t pt_optimizer_updates(const struct pt_optimizer *optimizer);
+/* What a state brings back beside the values: the number of updates done, and the moments (AdamW two a
+ * parameter, SGD none). */
 void pt_optimizer_set_updates(struct pt_optimizer *optimizer, uint64_t updates);
 size_t pt_optimizer_n_moments(const struct pt_optimizer *optimizer);
 const char *pt_optimizer_moment_name(size_t which); /* "exp_avg", "exp_avg_sq" */

@@ -119,11 +119,6 @@ int pt_spool_add(struct pt_spool *spool, const uint32_t *words, uint64_t n, stru
     return PT_OK;
 }
 
-uint64_t pt_spool_count(const struct pt_spool *spool)
-{
-    return spool->n;
-}
-
 uint64_t pt_spool_tokens(const struct pt_spool *spool, uint64_t example)
 {
     return spool->places[example].n_words;

@@ -17,7 +17,6 @@ void pt_spool_close(struct pt_spool *spool); /* NULL is allowed */
 /* Appends an example of n < 2^32 words. */
 int pt_spool_add(struct pt_spool *spool, const uint32_t *words, uint64_t n, struct pt_error *err) PT_MUST_USE;
 
-uint64_t pt_spool_count(const struct pt_spool *spool);
 /* Tokens and counted tokens of an example. */
 uint64_t pt_spool_tokens(const struct pt_spool *spool, uint64_t example);
 uint64_t pt_spool_targets(const struct pt_spool *spool, uint64_t example);

@@ -89,11 +89,6 @@ const char *pt_tuned_name(const struct pt_tuned *tuned)
     return tuned->name;
 }
 
-const char *pt_tuned_method(const struct pt_tuned *tuned)
-{
-    return tuned->method->name;
-}
-
 const char *pt_tuned_metadata(const struct pt_tuned *tuned, const char *key)
 {
     return json_string_value(json_object_get(tuned->metadata, key));

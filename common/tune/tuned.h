@@ -52,8 +52,7 @@ int pt_tuned_forward(struct pt_tuned *tuned, const struct pt_plugs **plugs, stru
 /* Carries the plugs' gradients back into the parameters' gradients. */
 int pt_tuned_backward(struct pt_tuned *tuned, struct pt_error *err) PT_MUST_USE;
 
-const char *pt_tuned_name(const struct pt_tuned *tuned);   /* for messages: the path it was read from */
-const char *pt_tuned_method(const struct pt_tuned *tuned); /* "prompt" */
+const char *pt_tuned_name(const struct pt_tuned *tuned); /* for messages: the path it was read from */
 const char *pt_tuned_metadata(const struct pt_tuned *tuned, const char *key); /* NULL where there is none */
 /* A value of NULL removes the key. */
 int pt_tuned_set_metadata(struct pt_tuned *tuned, const char *key, const char *value,

@@ -120,7 +120,7 @@ static void progress_off_a_terminal_is_a_line_a_milestone(void **state)
         pt_progress_field(&progress, "loss", "%.2f", 1.0 / step);
         pt_progress_show(&progress, step % 2 == 0);
     }
-    pt_progress_finish(&progress);
+    pt_progress_finish();
     pt_progress_start(&progress, &quiet);
     pt_progress_field(&progress, "step", "%d", 5);
     pt_progress_show(&progress, true);

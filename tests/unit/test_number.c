@@ -36,14 +36,6 @@ static void whole_numbers_are_strict(void **state)
     assert_false(pt_parse_u64("10", 0, 9, &u));
     assert_false(pt_parse_u64("1", 2, 9, &u));
     assert_int_equal(u, 7);
-
-    int64_t i = 1;
-    assert_true(pt_parse_i64("-9223372036854775808", INT64_MIN, INT64_MAX, &i) && i == INT64_MIN);
-    assert_true(pt_parse_i64("9223372036854775807", INT64_MIN, INT64_MAX, &i) && i == INT64_MAX);
-    assert_false(pt_parse_i64("9223372036854775808", INT64_MIN, INT64_MAX, &i));
-    assert_false(pt_parse_i64("--1", INT64_MIN, INT64_MAX, &i));
-    assert_false(pt_parse_i64("-", INT64_MIN, INT64_MAX, &i));
-    assert_false(pt_parse_i64("-2", -1, 1, &i));
 }
 
 static void decimals_are_strict(void **state)
@@ -102,9 +94,6 @@ static void printing_is_short_and_exact(void **state)
     assert_string_equal(pt_format_double(-0.0, text), "-0");
     assert_string_equal(pt_format_double((double)NAN, text), "nan");
     assert_string_equal(pt_format_double(-(double)INFINITY, text), "-inf");
-    assert_string_equal(pt_format_float(0.1F, text), "0.1");
-    assert_string_equal(pt_format_float(16777216.0F, text), "16777216");
-    assert_string_equal(pt_format_float(1e-45F, text), "1e-45");
     assert_string_equal(pt_format_thousands(1303128064, text), "1,303,128,064");
     assert_string_equal(pt_format_thousands(999, text), "999");
     assert_string_equal(pt_format_thousands(UINT64_MAX, text), "18,446,744,073,709,551,615");
@@ -128,13 +117,6 @@ static void random_bits_read_back(void **state)
         if (isfinite(value)) {
             assert_true(pt_parse_double(pt_format_double(value, text), -DBL_MAX, DBL_MAX, &read));
             assert_true(read == value);
-        }
-        uint32_t word = pt_rng_u32(&rng);
-        float single;
-        memcpy(&single, &word, sizeof single);
-        if (isfinite(single)) {
-            assert_true(pt_parse_double(pt_format_float(single, text), -DBL_MAX, DBL_MAX, &read));
-            assert_true((float)read == single);
         }
     }
 }

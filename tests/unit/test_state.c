@@ -82,6 +82,19 @@ static struct pt_state *open_state(void)
     return state;
 }
 
+/* AdamW's step depends on the number of updates. */
+static void steps_are_equal(struct fixture *one, struct fixture *other)
+{
+    for (size_t i = 0; i < 2; i++)
+        memcpy(other->parameters.list[i].gradient, one->parameters.list[i].gradient,
+               one->parameters.list[i].n * sizeof(float));
+    pt_optimizer_step(one->optimizer, 0.01);
+    pt_optimizer_step(other->optimizer, 0.01);
+    for (size_t i = 0; i < 2; i++)
+        assert_memory_equal(other->parameters.list[i].value, one->parameters.list[i].value,
+                            one->parameters.list[i].n * sizeof(float));
+}
+
 static void everything_comes_back(void **unused)
 {
     (void)unused;
@@ -102,7 +115,6 @@ static void everything_comes_back(void **unused)
     assert_true(pt_state_position(state)->eval_loss == position.eval_loss);
     assert_string_equal(pt_state_identity(state, "math"), "f32:portable");
     assert_int_equal(pt_state_restore(state, &read.parameters, read.optimizer, &err), PT_OK);
-    assert_int_equal(pt_optimizer_updates(read.optimizer), position.done.updates);
     for (size_t i = 0; i < 2; i++) {
         size_t bytes = written.parameters.list[i].n * sizeof(float);
         assert_memory_equal(read.parameters.list[i].value, written.parameters.list[i].value, bytes);
@@ -110,6 +122,8 @@ static void everything_comes_back(void **unused)
             assert_memory_equal(pt_optimizer_moment(read.optimizer, i, which),
                                 pt_optimizer_moment(written.optimizer, i, which), bytes);
     }
+    pt_optimizer_set_updates(written.optimizer, position.done.updates);
+    steps_are_equal(&written, &read);
     pt_state_close(state);
     tear_down(&written);
     tear_down(&read);

@@ -21,7 +21,6 @@ static void values_and_metadata_survive_writing(void **state)
     pt_tuned_free(tuned);
 
     tuned = open_prompt(in_scratch("b"));
-    assert_string_equal(pt_tuned_method(tuned), "prompt");
     assert_string_equal(pt_tuned_metadata(tuned, PT_KEY_BASE_NAME), "模型");
     assert_null(pt_tuned_metadata(tuned, PT_KEY_TEMPLATE));
     assert_true(prompt_of(tuned)->value[4] == 1 && prompt_of(tuned)->value[5] == 0.1F);
