@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <zlib.h>
 
 enum {
     LOCAL_SIGNATURE = 0x04034b50,
@@ -232,45 +233,11 @@ const struct pt_zip_member *pt_zip_find(const struct pt_zip *zip, const char *na
     return bsearch(&key, zip->members, zip->n, sizeof *zip->members, compare_names);
 }
 
-enum { CRC_SLICES = 8 };
-#define CRC_POLYNOMIAL UINT32_C(0xedb88320)
-
-/* CRC-32 of the zip format, eight bytes at a step: table[k][b] is the effect of byte b followed by k zero
- * bytes. */
-static void make_crc_tables(uint32_t table[CRC_SLICES][256])
-{
-    for (uint32_t b = 0; b < 256; b++) {
-        uint32_t crc = b;
-        for (int bit = 0; bit < 8; bit++)
-            crc = crc >> 1 ^ (crc & 1 ? CRC_POLYNOMIAL : 0);
-        table[0][b] = crc;
-    }
-    for (int k = 1; k < CRC_SLICES; k++)
-        for (int b = 0; b < 256; b++)
-            table[k][b] = table[k - 1][b] >> 8 ^ table[0][table[k - 1][b] & 255];
-}
-
-static uint32_t crc_of(uint32_t table[CRC_SLICES][256], const uint8_t *bytes, uint64_t n)
-{
-    uint32_t crc = UINT32_MAX;
-    for (; n >= CRC_SLICES; n -= CRC_SLICES, bytes += CRC_SLICES) {
-        uint64_t word = field(bytes, CRC_SLICES) ^ crc;
-        crc = 0;
-        for (int k = 0; k < CRC_SLICES; k++)
-            crc ^= table[CRC_SLICES - 1 - k][word >> 8 * k & 255];
-    }
-    while (n--)
-        crc = crc >> 8 ^ table[0][(crc ^ *bytes++) & 255];
-    return ~crc;
-}
-
 int pt_zip_verify(const struct pt_zip *zip, struct pt_error *err)
 {
-    uint32_t table[CRC_SLICES][256];
-    make_crc_tables(table);
     for (size_t i = 0; i < zip->n; i++) {
         const struct pt_zip_member *member = &zip->members[i];
-        if (member->stored && crc_of(table, member->data, member->n_bytes) != member->crc)
+        if (member->stored && crc32_z(0, member->data, member->n_bytes) != member->crc)
             return pt_fail(err, PT_BAD_INPUT, "damaged: the checksum of member \"%.*s\" is wrong",
                            (int)member->name_bytes, member->name);
     }
