@@ -6,6 +6,7 @@
  */
 #include "fmt/arrow_inside.h"
 
+#include "base/integer.h"
 #include "base/memory.h"
 #include "io/map.h"
 
@@ -117,7 +118,7 @@ static int take_metadata(struct pt_arrow *arrow, struct pt_buffer *buffer, struc
         return (int)err->status;
     if (memcmp(head.bytes, continuation, MARK_BYTES) != 0)
         return pt_fail(err, PT_BAD_INPUT, "no message where one should begin");
-    uint64_t n = pt_flatbuffer_load(head.bytes + MARK_BYTES, LENGTH_BYTES);
+    uint64_t n = pt_little_endian(head.bytes + MARK_BYTES, LENGTH_BYTES);
     if (n > METADATA_LIMIT)
         return pt_fail(err, PT_BAD_INPUT, "%llu bytes of metadata are too many", (unsigned long long)n);
     *metadata = (struct pt_arrow_buffer){0};
@@ -131,7 +132,7 @@ static int check_footer(struct pt_arrow *arrow, struct pt_arrow_buffer rest, str
     struct pt_flatbuffer_vector dictionaries, batches;
     size_t tail = LENGTH_BYTES + CLOSING_MAGIC_BYTES;
     if (rest.n < tail || memcmp(rest.bytes + rest.n - CLOSING_MAGIC_BYTES, file_magic, CLOSING_MAGIC_BYTES) ||
-        pt_flatbuffer_load(rest.bytes + rest.n - tail, LENGTH_BYTES) != rest.n - tail)
+        pt_little_endian(rest.bytes + rest.n - tail, LENGTH_BYTES) != rest.n - tail)
         return pt_fail(err, PT_BAD_INPUT, "no footer at its end");
     if (pt_flatbuffer_root(rest.bytes, rest.n - tail, &footer, err) ||
         pt_flatbuffer_vector(&footer, FOOTER_DICTIONARIES, BLOCK_BYTES, &dictionaries, err) ||

@@ -5,6 +5,7 @@
  */
 #include "fmt/arrow_inside.h"
 
+#include "base/integer.h"
 #include "base/memory.h"
 
 enum { BATCH_ROWS, BATCH_NODES, BATCH_BUFFERS, BATCH_COMPRESSION, BATCH_VARIADIC_COUNTS };
@@ -20,7 +21,7 @@ struct loader {
 
 static int64_t number_at(const struct pt_flatbuffer_vector *vector, size_t at)
 {
-    return (int64_t)pt_flatbuffer_load(vector->bytes + vector->at + at, 8);
+    return (int64_t)pt_little_endian(vector->bytes + vector->at + at, 8);
 }
 
 static int bad(const char *why, struct pt_error *err)

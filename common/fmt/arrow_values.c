@@ -4,6 +4,8 @@
  */
 #include "fmt/arrow_inside.h"
 
+#include "base/integer.h"
+
 #include <string.h>
 
 enum { VIEW_BYTES = 16, VIEW_INSIDE_BYTES = 12 };
@@ -38,7 +40,7 @@ double pt_arrow_real(const struct pt_arrow_column *column, uint64_t row)
 
 int pt_arrow_integer(const struct pt_arrow_column *column, uint64_t row, int64_t *value, struct pt_error *err)
 {
-    uint64_t bits = pt_flatbuffer_load(column->values.bytes + row * column->width, column->width);
+    uint64_t bits = pt_little_endian(column->values.bytes + row * column->width, column->width);
     if (column->is_signed) {
         unsigned unused = 64 - 8 * (unsigned)column->width;
         *value = (int64_t)(bits << unused) >> unused;
@@ -60,8 +62,8 @@ static int find_span(const struct pt_arrow_column *column, uint64_t row, uint64_
                      uint64_t *end, struct pt_error *err)
 {
     const uint8_t *offsets = column->values.bytes + row * column->width;
-    *begin = pt_flatbuffer_load(offsets, column->width);
-    *end = pt_flatbuffer_load(offsets + column->width, column->width);
+    *begin = pt_little_endian(offsets, column->width);
+    *end = pt_little_endian(offsets + column->width, column->width);
     return *begin <= *end && *end <= most ? PT_OK : outside(err);
 }
 
@@ -71,12 +73,12 @@ static int find_view(const struct pt_arrow_column *column, uint64_t row, const c
                      struct pt_error *err)
 {
     const uint8_t *view = column->values.bytes + row * VIEW_BYTES;
-    *n = pt_flatbuffer_load(view, 4);
+    *n = pt_little_endian(view, 4);
     if (*n <= VIEW_INSIDE_BYTES) {
         *text = (const char *)view + 4;
         return PT_OK;
     }
-    uint64_t buffer = pt_flatbuffer_load(view + 8, 4), offset = pt_flatbuffer_load(view + 12, 4);
+    uint64_t buffer = pt_little_endian(view + 8, 4), offset = pt_little_endian(view + 12, 4);
     if (buffer >= column->n_texts || offset > column->texts[buffer].n ||
         *n > column->texts[buffer].n - offset)
         return outside(err);

@@ -5,15 +5,9 @@
  */
 #include "fmt/flatbuffer.h"
 
-enum { OFFSET_BYTES = 4, LIST_HEAD_BYTES = 4, LIST_ENTRY_BYTES = 2 };
+#include "base/integer.h"
 
-uint64_t pt_flatbuffer_load(const uint8_t *bytes, size_t width)
-{
-    uint64_t value = 0;
-    while (width--)
-        value = value << 8 | bytes[width];
-    return value;
-}
+enum { OFFSET_BYTES = 4, LIST_HEAD_BYTES = 4, LIST_ENTRY_BYTES = 2 };
 
 static int damaged(size_t at, const char *why, struct pt_error *err)
 {
@@ -31,10 +25,10 @@ static int open_table(const uint8_t *bytes, size_t n, size_t at, struct pt_flatb
 {
     if (!fits(n, at, OFFSET_BYTES))
         return damaged(at, "a table outside of the data", err);
-    int64_t list = (int64_t)at - (int32_t)pt_flatbuffer_load(bytes + at, OFFSET_BYTES);
+    int64_t list = (int64_t)at - (int32_t)pt_little_endian(bytes + at, OFFSET_BYTES);
     if (list < 0 || !fits(n, (size_t)list, LIST_HEAD_BYTES))
         return damaged(at, "a table whose fields are described outside of the data", err);
-    size_t n_list = pt_flatbuffer_load(bytes + list, 2), n_inline = pt_flatbuffer_load(bytes + list + 2, 2);
+    size_t n_list = pt_little_endian(bytes + list, 2), n_inline = pt_little_endian(bytes + list + 2, 2);
     if (n_list < LIST_HEAD_BYTES || n_list % LIST_ENTRY_BYTES || !fits(n, (size_t)list, n_list) ||
         n_inline < OFFSET_BYTES || !fits(n, at, n_inline))
         return damaged(at, "a table of an impossible size", err);
@@ -50,7 +44,7 @@ static int open_table(const uint8_t *bytes, size_t n, size_t at, struct pt_flatb
 /* Follows the distance that is stored at a place within the data. */
 static size_t target_of(const uint8_t *bytes, size_t at)
 {
-    return at + pt_flatbuffer_load(bytes + at, OFFSET_BYTES);
+    return at + pt_little_endian(bytes + at, OFFSET_BYTES);
 }
 
 int pt_flatbuffer_root(const uint8_t *bytes, size_t n, struct pt_flatbuffer_table *table,
@@ -68,7 +62,7 @@ static int find_field(const struct pt_flatbuffer_table *table, unsigned field, s
     *at = 0;
     if (field >= table->n_fields)
         return PT_OK;
-    size_t offset = pt_flatbuffer_load(table->bytes + table->offsets_at + LIST_ENTRY_BYTES * field, 2);
+    size_t offset = pt_little_endian(table->bytes + table->offsets_at + LIST_ENTRY_BYTES * field, 2);
     if (offset == 0)
         return PT_OK;
     if (offset < OFFSET_BYTES || !fits(table->n_inline, offset, width))
@@ -84,7 +78,7 @@ int pt_flatbuffer_number(const struct pt_flatbuffer_table *table, unsigned field
     if (find_field(table, field, width, &at, err))
         return (int)err->status;
     unsigned unused = 64 - 8 * (unsigned)width;
-    *value = at ? (int64_t)(pt_flatbuffer_load(table->bytes + at, width) << unused) >> unused : absent;
+    *value = at ? (int64_t)(pt_little_endian(table->bytes + at, width) << unused) >> unused : absent;
     return PT_OK;
 }
 
@@ -98,7 +92,7 @@ int pt_flatbuffer_vector(const struct pt_flatbuffer_table *table, unsigned field
     size_t begin = target_of(table->bytes, at);
     if (!fits(table->n_bytes, begin, OFFSET_BYTES))
         return damaged(at, "a vector outside of the data", err);
-    vector->n = pt_flatbuffer_load(table->bytes + begin, OFFSET_BYTES);
+    vector->n = pt_little_endian(table->bytes + begin, OFFSET_BYTES);
     vector->at = begin + OFFSET_BYTES;
     if (vector->n > (table->n_bytes - vector->at) / width)
         return damaged(begin, "a vector longer than the data", err);

@@ -28,9 +28,6 @@ struct pt_flatbuffer_vector {
     size_t at, n; /* of the first element; elements */
 };
 
-/* A little-endian number of 1 to 8 bytes. */
-uint64_t pt_flatbuffer_load(const uint8_t *bytes, size_t width);
-
 int pt_flatbuffer_root(const uint8_t *bytes, size_t n, struct pt_flatbuffer_table *table,
                        struct pt_error *err) PT_MUST_USE;
 

@@ -6,6 +6,7 @@
  */
 #include "fmt/pickle_machine.h"
 
+#include "base/integer.h"
 #include "base/memory.h"
 
 #include <stdlib.h>
@@ -48,9 +49,7 @@ static int take_number(struct pt_pickle_machine *m, int width, uint64_t *number,
     const uint8_t *bytes = take(m, (size_t)width, err);
     if (!bytes)
         return (int)err->status;
-    *number = 0;
-    while (width--)
-        *number = *number << 8 | bytes[width];
+    *number = pt_little_endian(bytes, (size_t)width);
     return PT_OK;
 }
 

@@ -5,6 +5,7 @@
 #include "fmt/safetensors.h"
 
 #include "base/hash.h"
+#include "base/integer.h"
 #include "base/memory.h"
 #include "fmt/json.h"
 #include "io/map.h"
@@ -32,20 +33,12 @@ struct file {
     struct span *spans; /* [tensors], owned; sorted by place once all are there */
 };
 
-static uint64_t load_u64(const uint8_t *bytes)
-{
-    uint64_t value = 0;
-    for (int i = 7; i >= 0; i--)
-        value = value << 8 | bytes[i];
-    return value;
-}
-
 bool pt_safetensors_recognise(const void *bytes, size_t n)
 {
     const uint8_t *b = bytes;
     if (n < LENGTH_BYTES + 1)
         return false;
-    uint64_t length = load_u64(b);
+    uint64_t length = pt_little_endian(b, LENGTH_BYTES);
     char first = (char)b[LENGTH_BYTES];
     return length >= 2 && length <= HEADER_LIMIT && (first == '{' || pt_is_json_blank(first));
 }
@@ -258,7 +251,7 @@ static int parse(struct pt_tensors *set, const void *bytes, size_t n, struct pt_
         return pt_refuse_lfs_pointer("safetensors", err);
     if (n < LENGTH_BYTES)
         return pt_fail(err, PT_BAD_INPUT, "%zu bytes: too short for a safetensors header", n);
-    uint64_t length = load_u64(bytes);
+    uint64_t length = pt_little_endian(bytes, LENGTH_BYTES);
     if (length > HEADER_LIMIT)
         return pt_fail(err, PT_BAD_INPUT, "not a safetensors file: header length %" PRIu64 " (at most %d)",
                        length, HEADER_LIMIT);

@@ -5,6 +5,7 @@
  */
 #include "fmt/zip.h"
 
+#include "base/integer.h"
 #include "base/memory.h"
 
 #include <inttypes.h>
@@ -40,17 +41,9 @@ struct directory {
     uint64_t offset, n_bytes, entries;
 };
 
-static uint64_t field(const uint8_t *bytes, int width)
-{
-    uint64_t value = 0;
-    while (width--)
-        value = value << 8 | bytes[width];
-    return value;
-}
-
 bool pt_zip_recognise(const void *bytes, size_t n)
 {
-    return n >= 4 && field(bytes, 4) == LOCAL_SIGNATURE;
+    return n >= 4 && pt_little_endian(bytes, 4) == LOCAL_SIGNATURE;
 }
 
 static int damaged(struct pt_error *err, uint64_t offset, const char *what)
@@ -65,7 +58,7 @@ static size_t find_end(const struct archive *a)
         return a->n;
     for (size_t comment = 0; comment <= COMMENT_LIMIT && comment <= a->n - END_BYTES; comment++) {
         const uint8_t *end = a->bytes + a->n - END_BYTES - comment;
-        if (field(end, 4) == END_SIGNATURE && field(end + 20, 2) == comment)
+        if (pt_little_endian(end, 4) == END_SIGNATURE && pt_little_endian(end + 20, 2) == comment)
             return (size_t)(end - a->bytes);
     }
     return a->n;
@@ -76,14 +69,15 @@ static int find_directory64(const struct archive *a, size_t *end, struct directo
                             struct pt_error *err)
 {
     const uint8_t *locator = a->bytes + *end - LOCATOR_BYTES;
-    uint64_t offset = field(locator + 8, 8);
+    uint64_t offset = pt_little_endian(locator + 8, 8);
     if (*end - LOCATOR_BYTES < END64_BYTES || offset > *end - LOCATOR_BYTES - END64_BYTES)
         return damaged(err, *end, "a zip64 locator that points outside");
     const uint8_t *end64 = a->bytes + offset;
-    if (field(end64, 4) != END64_SIGNATURE)
+    if (pt_little_endian(end64, 4) != END64_SIGNATURE)
         return damaged(err, offset, "no zip64 end record");
-    *directory = (struct directory){
-        .entries = field(end64 + 32, 8), .n_bytes = field(end64 + 40, 8), .offset = field(end64 + 48, 8)};
+    *directory = (struct directory){.entries = pt_little_endian(end64 + 32, 8),
+                                    .n_bytes = pt_little_endian(end64 + 40, 8),
+                                    .offset = pt_little_endian(end64 + 48, 8)};
     *end = (size_t)offset;
     return PT_OK;
 }
@@ -94,9 +88,10 @@ static int find_directory(const struct archive *a, struct directory *directory, 
     if (end == a->n)
         return pt_fail(err, PT_BAD_INPUT, "zip archive without its directory at the end: cut short");
     const uint8_t *record = a->bytes + end;
-    *directory = (struct directory){
-        .entries = field(record + 10, 2), .n_bytes = field(record + 12, 4), .offset = field(record + 16, 4)};
-    bool has64 = end >= LOCATOR_BYTES && field(record - LOCATOR_BYTES, 4) == LOCATOR_SIGNATURE;
+    *directory = (struct directory){.entries = pt_little_endian(record + 10, 2),
+                                    .n_bytes = pt_little_endian(record + 12, 4),
+                                    .offset = pt_little_endian(record + 16, 4)};
+    bool has64 = end >= LOCATOR_BYTES && pt_little_endian(record - LOCATOR_BYTES, 4) == LOCATOR_SIGNATURE;
     if (has64 && find_directory64(a, &end, directory, err))
         return (int)err->status;
     if (directory->offset > end || directory->n_bytes != end - directory->offset)
@@ -111,17 +106,17 @@ static bool apply_zip64(const uint8_t *extra, size_t n, uint64_t *size, uint64_t
 {
     uint64_t *values[] = {size, packed, offset};
     while (n >= 4) {
-        size_t length = (size_t)field(extra + 2, 2);
+        size_t length = (size_t)pt_little_endian(extra + 2, 2);
         if (length > n - 4)
             return false;
-        if (field(extra, 2) == ZIP64_EXTRA) {
+        if (pt_little_endian(extra, 2) == ZIP64_EXTRA) {
             const uint8_t *at = extra + 4;
             for (size_t i = 0; i < 3; i++) {
                 if (*values[i] != IN_ZIP64)
                     continue;
                 if (length < 8)
                     return false;
-                *values[i] = field(at, 8);
+                *values[i] = pt_little_endian(at, 8);
                 at += 8;
                 length -= 8;
             }
@@ -140,10 +135,10 @@ static int locate(const struct archive *a, struct pt_zip_member *member, uint64_
     if (a->n < LOCAL_BYTES || offset > a->n - LOCAL_BYTES)
         return damaged(err, offset, "a member outside of the archive");
     const uint8_t *local = a->bytes + offset;
-    uint64_t left = a->n - offset - LOCAL_BYTES, name_bytes = field(local + 26, 2),
-             extra_bytes = field(local + 28, 2);
-    if (field(local, 4) != LOCAL_SIGNATURE || name_bytes != member->name_bytes || name_bytes > left ||
-        memcmp(local + LOCAL_BYTES, member->name, member->name_bytes) != 0)
+    uint64_t left = a->n - offset - LOCAL_BYTES, name_bytes = pt_little_endian(local + 26, 2),
+             extra_bytes = pt_little_endian(local + 28, 2);
+    if (pt_little_endian(local, 4) != LOCAL_SIGNATURE || name_bytes != member->name_bytes ||
+        name_bytes > left || memcmp(local + LOCAL_BYTES, member->name, member->name_bytes) != 0)
         return damaged(err, offset, "a member's header does not agree with the directory");
     left -= name_bytes;
     if (extra_bytes > left || member->n_bytes > left - extra_bytes)
@@ -157,22 +152,23 @@ static int read_entry(const struct archive *a, uint64_t *at, uint64_t end, struc
                       struct pt_error *err)
 {
     const uint8_t *entry = a->bytes + *at;
-    if (end - *at < CENTRAL_BYTES || field(entry, 4) != CENTRAL_SIGNATURE)
+    if (end - *at < CENTRAL_BYTES || pt_little_endian(entry, 4) != CENTRAL_SIGNATURE)
         return damaged(err, *at, "no entry where the directory should have one");
-    uint64_t name_bytes = field(entry + 28, 2), extra_bytes = field(entry + 30, 2),
-             comment_bytes = field(entry + 32, 2);
+    uint64_t name_bytes = pt_little_endian(entry + 28, 2), extra_bytes = pt_little_endian(entry + 30, 2),
+             comment_bytes = pt_little_endian(entry + 32, 2);
     if (name_bytes + extra_bytes + comment_bytes > end - *at - CENTRAL_BYTES)
         return damaged(err, *at, "an entry that is longer than the directory");
-    uint64_t packed = field(entry + 20, 4), size = field(entry + 24, 4), offset = field(entry + 42, 4);
+    uint64_t packed = pt_little_endian(entry + 20, 4), size = pt_little_endian(entry + 24, 4),
+             offset = pt_little_endian(entry + 42, 4);
     if (!apply_zip64(entry + CENTRAL_BYTES + name_bytes, extra_bytes, &size, &packed, &offset))
         return damaged(err, *at, "a zip64 field that is cut short");
-    bool encrypted = field(entry + 8, 2) & FLAG_ENCRYPTED;
+    bool encrypted = pt_little_endian(entry + 8, 2) & FLAG_ENCRYPTED;
     *member = (struct pt_zip_member){
         .name = (const char *)entry + CENTRAL_BYTES,
         .name_bytes = name_bytes,
         .n_bytes = packed,
-        .crc = (uint32_t)field(entry + 16, 4),
-        .stored = !encrypted && field(entry + 10, 2) == METHOD_STORED,
+        .crc = (uint32_t)pt_little_endian(entry + 16, 4),
+        .stored = !encrypted && pt_little_endian(entry + 10, 2) == METHOD_STORED,
         .encrypted = encrypted,
     };
     if (member->stored && packed != size)
