@@ -2,6 +2,7 @@
  * The products go over the rows of a block in strips, each with the keys that some row of it sees. The strips
  * of a block pass one after another over a part of the keys that stays in cache.
  */
+#include "base/integer.h"
 #include "math/attention_ahead.h"
 #include "math/attention_tiles.h"
 
@@ -12,11 +13,6 @@ enum {
     STRIP = PT_BLOCK_ROWS, /* rows (or keys) of a strip: more would see fewer keys in common */
     KEY_CHUNK = 256        /* rows of keys that stay in cache while all queries of a block pass */
 };
-
-static size_t least(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
 
 /* Keys that the queries of row `row` see end here. */
 static size_t row_end(const struct pt_attention_room *room, const struct pt_segment *segment, size_t row)
@@ -33,7 +29,7 @@ struct pt_query_block pt_query_block_at(const struct pt_attention_room *room,
                                         const struct pt_segment *segment, size_t kv_head, size_t first,
                                         size_t last)
 {
-    const size_t n = least(last - first, PT_BLOCK_QUERIES);
+    const size_t n = pt_least(last - first, PT_BLOCK_QUERIES);
     struct pt_query_block block = {
         .room = room, .segment = segment, .kv_head = kv_head, .first = first, .n = n};
     block.full = row_end(room, segment, first);
@@ -54,7 +50,7 @@ struct pt_query_row pt_query_row_at(const struct pt_query_block *block, size_t i
 
 size_t pt_query_rows_end(const struct pt_query_block *block, size_t i, size_t n)
 {
-    return pt_query_row_at(block, least(i + n, block->n) - 1).end;
+    return pt_query_row_at(block, pt_least(i + n, block->n) - 1).end;
 }
 
 struct pt_score_rule pt_score_rule_of(const struct pt_attention_shape *shape, size_t head)
@@ -95,7 +91,7 @@ void pt_block_scores(const struct pt_query_block *block, struct pt_ahead *ahead,
         left = PT_KEY_PANEL - within;
         for (size_t i = first_strip(block, key); i < block->n; i += STRIP) {
             const size_t pieces = (pt_query_rows_end(block, i, STRIP) - key + KEY_PIECE - 1) / KEY_PIECE;
-            room->kernels->multiply(least(STRIP, block->n - i), least(pieces * KEY_PIECE, left), dim,
+            room->kernels->multiply(pt_least(STRIP, block->n - i), pt_least(pieces * KEY_PIECE, left), dim,
                                     (struct pt_left){near + i * room->row_stride, room->row_stride, 1},
                                     columns + (key - within) * dim + within, PT_KEY_PANEL,
                                     scores + i * room->score_stride + key, room->score_stride, false);
@@ -116,7 +112,8 @@ void pt_block_sums(const struct pt_query_block *block, struct pt_ahead *ahead, c
     for (size_t key = block->begin; key < block->end; key += KEY_CHUNK)
         for (size_t i = first_strip(block, key); i < block->n; i += STRIP) {
             room->kernels->multiply(
-                least(STRIP, block->n - i), dim, least(KEY_CHUNK, pt_query_rows_end(block, i, STRIP) - key),
+                pt_least(STRIP, block->n - i), dim,
+                pt_least(KEY_CHUNK, pt_query_rows_end(block, i, STRIP) - key),
                 (struct pt_left){scores + i * room->score_stride + key, room->score_stride, 1},
                 rows + key * stride, stride, near + i * stride, stride, key != block->begin);
             pt_ahead_step(ahead);
@@ -135,7 +132,7 @@ void pt_block_spread(const struct pt_query_block *block, struct pt_ahead *ahead,
     for (size_t key = block->begin; key < block->end; key += STRIP) {
         const size_t i = first_strip(block, key);
         room->kernels->multiply(
-            least(STRIP, block->end - key), dim, block->n - i,
+            pt_least(STRIP, block->end - key), dim, block->n - i,
             (struct pt_left){scores + i * room->score_stride + key, 1, room->score_stride}, near + i * stride,
             stride, rows + key * stride, stride, true);
         pt_ahead_step(ahead);

@@ -4,6 +4,7 @@
  */
 #include "math/attention_tiles.h"
 
+#include "base/integer.h"
 #include "base/threads.h"
 #include "math/attention_ahead.h"
 
@@ -55,11 +56,6 @@ static struct sides sides_of(const struct pt_attention_room *room)
 {
     float *scratch = room->math->scratch + (size_t)omp_get_thread_num() * room->math->scratch_size;
     return (struct sides){scratch, scratch + LEFT};
-}
-
-static size_t least(size_t a, size_t b)
-{
-    return a < b ? a : b;
 }
 
 static size_t steps(size_t n)
@@ -121,7 +117,7 @@ void pt_tiled_scores(const struct pt_query_block *block, struct pt_ahead *ahead,
     pack_left(room, block->n, dim, near, room->row_stride, sides.left);
     for (size_t key = block->begin / LINES * LINES; key < block->end; key += LINES) {
         const size_t within = key % PT_KEY_PANEL;
-        pack_right(room, dim, least(LINES, block->end - key), columns + (key - within) * dim + within,
+        pack_right(room, dim, pt_least(LINES, block->end - key), columns + (key - within) * dim + within,
                    PT_KEY_PANEL, sides.right);
         for (size_t i = 0; i < block->n; i += LINES)
             if (key < pt_query_rows_end(block, i, LINES)) {
@@ -139,14 +135,14 @@ void pt_tiled_sums(const struct pt_query_block *block, struct pt_ahead *ahead, c
     const size_t dim = room->shape->head_dim, stride = room->row_stride;
     const struct sides sides = sides_of(room);
     for (size_t key = block->begin; key < block->end; key += KEY_CHUNK) {
-        const size_t n = least(KEY_CHUNK, block->end - key);
+        const size_t n = pt_least(KEY_CHUNK, block->end - key);
         pack_left(room, block->n, n, scores + key, room->score_stride, sides.left);
         for (size_t j = 0; j < dim; j += LINES) {
-            pack_right(room, n, least(LINES, dim - j), rows + key * stride + j, stride, sides.right);
+            pack_right(room, n, pt_least(LINES, dim - j), rows + key * stride + j, stride, sides.right);
             for (size_t i = 0; i < block->n; i += LINES) {
                 const size_t end = pt_query_rows_end(block, i, LINES);
                 if (key < end)
-                    multiply(room, steps(least(n, end - key)), sides.left + i * LEFT_ROW, sides.right,
+                    multiply(room, steps(pt_least(n, end - key)), sides.left + i * LEFT_ROW, sides.right,
                              near + i * stride + j, stride, key != block->begin);
                 pt_ahead_step(ahead);
             }
@@ -170,11 +166,11 @@ void pt_tiled_spread(const struct pt_query_block *block, struct pt_ahead *ahead,
     const size_t dim = room->shape->head_dim, stride = room->row_stride, n_steps = steps(block->n);
     const struct sides sides = sides_of(room);
     for (size_t j = 0; j < dim; j += LINES)
-        pack_right(room, block->n, least(LINES, dim - j), near + j, stride,
+        pack_right(room, block->n, pt_least(LINES, dim - j), near + j, stride,
                    sides.right + j / LINES * n_steps * STEP_WORDS);
     for (size_t key = block->begin; key < block->end; key += LINES) {
         const size_t i = first_lines(block, key);
-        pack_left_turned(room, block->n - i, least(LINES, block->end - key),
+        pack_left_turned(room, block->n - i, pt_least(LINES, block->end - key),
                          scores + i * room->score_stride + key, room->score_stride, sides.left);
         for (size_t j = 0; j < dim; j += LINES) {
             multiply(room, n_steps - i / STEP, sides.left,

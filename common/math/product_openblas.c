@@ -40,7 +40,7 @@ static void run_whole(const struct pt_product *product, size_t column, size_t n_
 static void run_blocks(const struct pt_math *math, const struct pt_product *product, size_t column,
                        size_t n_columns, float *panel)
 {
-    const size_t bytes = product->dtype == PT_F32 ? 4 : 2, steps = pt_panel_steps(math);
+    const size_t bytes = pt_dtype_bytes(product->dtype), steps = pt_panel_steps(math);
     bool add = product->add || product->bias;
     for (size_t p = 0; p < product->k; p += steps) {
         size_t n = product->k - p < steps ? product->k - p : steps;

@@ -11,6 +11,8 @@
  */
 #include "math/paths.h"
 
+#include "base/integer.h"
+
 #include <omp.h>
 #include <string.h>
 
@@ -46,11 +48,6 @@ struct task {
     float *scratch, *way; /* room for a panel, or sums, and for rows on their way */
 };
 
-static size_t least(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
 static size_t words_of(const struct job *job, size_t n)
 {
     return job->pairs ? (n + 1) / 2 : n;
@@ -64,7 +61,7 @@ static size_t count_panels(const struct job *job)
 static const char *element(const struct pt_product *product, size_t p, size_t j)
 {
     size_t index = product->b_is_rows ? p * product->ldb + j : j * product->ldb + p;
-    return (const char *)product->b + index * (product->dtype == PT_F32 ? 4 : 2);
+    return (const char *)product->b + index * pt_dtype_bytes(product->dtype);
 }
 
 /* Some rows of the left-hand matrix over the block at hand; in pairs they run along the steps. */
@@ -93,7 +90,7 @@ static void pack_rows(const struct task *task, float *panel, size_t step, size_t
     const struct pt_kernels *kernels = job->math->kernels;
     const size_t width = kernels->panel_columns;
     for (size_t j = 0; j < task->n_columns; j += width) {
-        size_t columns = least(task->n_columns - j, width);
+        size_t columns = pt_least(task->n_columns - j, width);
         float *to = panel + j * words_of(job, job->n) + words_of(job, step) * width;
         if (job->pairs)
             kernels->pair_rows(to, width, 0, 1, element(product, job->p + step, task->column + j),
@@ -126,13 +123,13 @@ static void pack_columns(const struct task *task, float *panel, size_t column, s
 
 static void pack_panel(const struct task *task, float *panel)
 {
-    const size_t width = task->job->math->kernels->panel_columns, most = least(width, PT_WAY_ROWS);
+    const size_t width = task->job->math->kernels->panel_columns, most = pt_least(width, PT_WAY_ROWS);
     if (task->job->product->b_is_rows)
         for (size_t step = 0; step < task->job->n; step += GROUP)
-            pack_rows(task, panel, step, least(task->job->n - step, GROUP));
+            pack_rows(task, panel, step, pt_least(task->job->n - step, GROUP));
     else
         for (size_t j = 0; j < task->n_columns; j += most)
-            pack_columns(task, panel, j, least(task->n_columns - j, most));
+            pack_columns(task, panel, j, pt_least(task->n_columns - j, most));
 }
 
 /* Fetches share `part` of `n_parts` of the panel that this thread will probably take next. */
@@ -140,7 +137,7 @@ static void fetch_next(const struct task *task, size_t part, size_t n_parts)
 {
     const struct job *job = task->job;
     const struct pt_product *product = job->product;
-    const size_t bytes = product->dtype == PT_F32 ? 4 : 2;
+    const size_t bytes = pt_dtype_bytes(product->dtype);
     size_t column = task->column + (size_t)pt_math_threads(job->math) * job->panel_columns, p = job->p;
     if (column >= product->n) {
         column -= (product->n + job->panel_columns - 1) / job->panel_columns * job->panel_columns;
@@ -148,7 +145,8 @@ static void fetch_next(const struct task *task, size_t part, size_t n_parts)
     }
     if (p >= product->k || column >= product->n)
         return;
-    size_t n_columns = least(product->n - column, job->panel_columns), n = least(product->k - p, job->block);
+    size_t n_columns = pt_least(product->n - column, job->panel_columns),
+           n = pt_least(product->k - p, job->block);
     size_t n_lines = product->b_is_rows ? n : n_columns,
            length = bytes * (product->b_is_rows ? n_columns : n);
     for (size_t line = n_lines * part / n_parts; line < n_lines * (part + 1) / n_parts; line++) {
@@ -172,13 +170,13 @@ static void multiply_panel(const struct task *task)
      * wait when asked as well. */
     const bool fetches = job->math->third_cache_is_fast && !product->panels;
     for (size_t i = 0; i < task->n_rows; i += PT_BLOCK_ROWS) {
-        size_t row = task->row + i, rows = least(task->n_rows - i, PT_BLOCK_ROWS);
+        size_t row = task->row + i, rows = pt_least(task->n_rows - i, PT_BLOCK_ROWS);
         if (fetches)
             fetch_next(task, i / PT_BLOCK_ROWS, (task->n_rows + PT_BLOCK_ROWS - 1) / PT_BLOCK_ROWS);
         if (!job->p)
             pt_product_start(product, job->first_row + row, rows, task->column, task->n_columns);
         for (size_t j = 0; j < task->n_columns; j += width)
-            multiply(rows, least(task->n_columns - j, width), n_words,
+            multiply(rows, pt_least(task->n_columns - j, width), n_words,
                      (struct pt_left){job->math->shared + row * PT_LEFT_STRIDE, PT_LEFT_STRIDE, 1},
                      task->panel + j * n_words, width,
                      product->c + (job->first_row + row) * product->ldc + task->column + j, product->ldc,
@@ -194,7 +192,7 @@ static void multiply_few(const struct task *task)
     const struct pt_kernels *kernels = job->math->kernels;
     pt_dots_kernel *kernel = job->pairs ? kernels->in_place_pairs : kernels->in_place;
     const size_t width = kernels->panel_columns, steps = FEW_STEPS * (job->pairs ? 2 : 1),
-                 row_bytes = product->ldb * (product->dtype == PT_F32 ? 4 : 2);
+                 row_bytes = product->ldb * pt_dtype_bytes(product->dtype);
     float *sums = task->scratch;
     for (size_t step = 0; step < job->n; step += steps)
         for (size_t j = 0; j < task->n_columns; j += width) {
@@ -204,12 +202,12 @@ static void multiply_few(const struct task *task)
                                          .w = element(product, job->p + step, task->column + j),
                                          .w_row = row_bytes,
                                          .dtype = product->dtype,
-                                         .k = least(job->n - step, steps),
+                                         .k = pt_least(job->n - step, steps),
                                          .ahead = steps * row_bytes,
                                          .y = sums + j,
                                          .ldy = FEW_COLUMNS,
                                          .add = step > 0};
-            kernel(task->n_rows, least(task->n_columns - j, width), &dots);
+            kernel(task->n_rows, pt_least(task->n_columns - j, width), &dots);
         }
     const bool add = product->add || product->bias || job->p > 0;
     if (!job->p)
@@ -228,7 +226,7 @@ static struct task task_of(const struct job *job, size_t panel)
     const size_t column = panel * job->panel_columns;
     return (struct task){.job = job,
                          .column = column,
-                         .n_columns = least(job->product->n - column, job->panel_columns),
+                         .n_columns = pt_least(job->product->n - column, job->panel_columns),
                          .n_rows = job->n_rows,
                          .scratch = scratch,
                          .way = scratch + PT_PANEL};
@@ -258,13 +256,13 @@ static void run_block(const struct job *job)
     const size_t n_panels = count_panels(job), n_pieces = (job->n_rows + job->row_piece - 1) / job->row_piece;
 #pragma omp for schedule(static)
     for (size_t row = 0; row < job->n_rows; row += GROUP)
-        pack_left(job, row, least(job->n_rows - row, GROUP));
+        pack_left(job, row, pt_least(job->n_rows - row, GROUP));
 #pragma omp for schedule(dynamic) collapse(2)
     for (size_t panel = 0; panel < n_panels; panel++)
         for (size_t piece = 0; piece < n_pieces; piece++) {
             struct task task = task_of(job, panel);
             task.row = piece * job->row_piece;
-            task.n_rows = least(job->n_rows - task.row, job->row_piece);
+            task.n_rows = pt_least(job->n_rows - task.row, job->row_piece);
             if (job->few) {
                 multiply_few(&task);
             } else {
@@ -279,7 +277,7 @@ static size_t few_columns(const struct pt_math *math, size_t n)
 {
     const size_t width = math->kernels->panel_columns,
                  share = n / (FEW_PANELS_A_THREAD * (size_t)pt_math_threads(math));
-    return least(FEW_COLUMNS, (share + width) / width * width);
+    return pt_least(FEW_COLUMNS, (share + width) / width * width);
 }
 
 static struct job plan(const struct pt_math *math, bool pairs, const struct pt_product *product)
@@ -299,7 +297,7 @@ static struct job plan(const struct pt_math *math, bool pairs, const struct pt_p
 static void set_block(struct job *job, size_t p)
 {
     job->p = p;
-    job->n = least(job->product->k - p, job->block);
+    job->n = pt_least(job->product->k - p, job->block);
 }
 
 void pt_packed_product(const struct pt_math *math, bool pairs, const struct pt_product *product)
@@ -311,7 +309,7 @@ void pt_packed_product(const struct pt_math *math, bool pairs, const struct pt_p
         for (size_t row = 0; row < product->m; row += MOST_ROWS)
             for (size_t p = 0; p < product->k; p += job.block) {
                 job.first_row = row;
-                job.n_rows = least(product->m - row, MOST_ROWS);
+                job.n_rows = pt_least(product->m - row, MOST_ROWS);
                 set_block(&job, p);
                 run_block(&job);
             }

@@ -6,6 +6,8 @@
  */
 #include "math/paths.h"
 
+#include "base/integer.h"
+
 #include <omp.h>
 #include <string.h>
 
@@ -24,11 +26,6 @@ struct job {
     size_t ahead; /* rows of W from a piece to what its thread will take next */
 };
 
-static size_t least(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
 /* Of the rows of W that all groups meet at a time, those behind which this group fetches: a few in every
  * step, because fetching and reading wait for the same few buffers. */
 static unsigned share(size_t group, size_t n_groups)
@@ -43,7 +40,7 @@ static void run_depth(const struct job *job, size_t column, size_t n_columns, si
 {
     const struct pt_product *product = job->product;
     pt_dots_kernel *kernel = job->pairs ? job->math->kernels->dots_pairs : job->math->kernels->dots;
-    const size_t bytes = product->dtype == PT_F32 ? 4 : 2, row_bytes = product->ldb * bytes,
+    const size_t bytes = pt_dtype_bytes(product->dtype), row_bytes = product->ldb * bytes,
                  n_groups = (job->n_rows + PT_DOT_ROWS - 1) / PT_DOT_ROWS;
     for (size_t group = 0, row = 0, rows; group < n_groups; group++, row += rows) {
         rows = (job->n_rows - row) / (n_groups - group);
@@ -60,7 +57,7 @@ static void run_depth(const struct job *job, size_t column, size_t n_columns, si
                                          .y = product->c + (job->first_row + row) * product->ldc + column + j,
                                          .ldy = product->ldc,
                                          .add = product->add || p > 0};
-            kernel(rows, least(n_columns - j, PT_DOT_COLUMNS), &dots);
+            kernel(rows, pt_least(n_columns - j, PT_DOT_COLUMNS), &dots);
         }
     }
 }
@@ -68,10 +65,10 @@ static void run_depth(const struct job *job, size_t column, size_t n_columns, si
 static void run_piece(const struct job *job, size_t column, size_t n_columns)
 {
     const struct pt_product *product = job->product;
-    const size_t bytes = product->dtype == PT_F32 ? 4 : 2, depth = job->pairs ? 2 * DEPTH : DEPTH;
+    const size_t bytes = pt_dtype_bytes(product->dtype), depth = job->pairs ? 2 * DEPTH : DEPTH;
     for (size_t p = 0; p < product->k; p += depth) {
         bool last = p + depth >= product->k;
-        run_depth(job, column, n_columns, p, least(product->k - p, depth),
+        run_depth(job, column, n_columns, p, pt_least(product->k - p, depth),
                   last ? (job->ahead * product->ldb - p) * bytes : depth * bytes);
     }
 }
@@ -98,7 +95,7 @@ static void run_rows(const struct job *job)
 #pragma omp for schedule(dynamic)
     for (size_t piece = 0; piece < n_pieces; piece++) {
         size_t column = piece * job->piece;
-        run_piece(job, column, least(product->n - column, job->piece));
+        run_piece(job, column, pt_least(product->n - column, job->piece));
     }
 }
 
@@ -114,7 +111,7 @@ bool pt_rows_product(const struct pt_math *math, bool pairs, const struct pt_pro
     for (size_t row = 0; row < product->m; row += most_rows) {
         const struct job job = {math,  product,
                                 pairs, ldx,
-                                row,   least(product->m - row, most_rows),
+                                row,   pt_least(product->m - row, most_rows),
                                 piece, piece * (size_t)n_threads};
         run_rows(&job);
     }

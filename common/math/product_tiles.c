@@ -57,8 +57,7 @@ static struct pt_tile_operand packed_weight(const struct pass *pass, size_t pane
 static struct pt_tile_operand weight_in_place(const struct pass *pass, size_t panel)
 {
     const struct pt_tile_job *job = pass->job;
-    const size_t first = first_line(pass, panel),
-                 n_lines = pt_tile_least(job->product->n - first, PT_TILE_LINES),
+    const size_t first = first_line(pass, panel), n_lines = pt_least(job->product->n - first, PT_TILE_LINES),
                  row = job->depth * job->bytes;
     struct pt_tile_operand weight = {.data = pt_tile_weight(job, job->start, first),
                                      .row = job->product->ldb * job->bytes,
@@ -93,7 +92,7 @@ static struct pt_tile_operand activations(const struct pt_tile_job *job, size_t 
 static void multiply_piece(const struct pass *pass, size_t panel, size_t step)
 {
     const struct pt_tile_job *job = pass->job;
-    const size_t n_steps = pt_tile_least(job->n_steps - step, job->piece_steps);
+    const size_t n_steps = pt_least(job->n_steps - step, job->piece_steps);
     const struct pt_tile_operand weight =
         job->in_place ? weight_in_place(pass, panel) : packed_weight(pass, panel, step);
     for (size_t block = 0; block < pass->n_blocks; block++) {
@@ -128,14 +127,14 @@ static void write_row(const struct pass *pass, size_t panel, size_t row)
         __builtin_prefetch(to + ROWS_AHEAD * product->ldc, 1);
         __builtin_prefetch(to + ROWS_AHEAD * product->ldc + PT_TILE_LINES / 2, 1);
     }
-    job->math->kernels->write_sum(pt_tile_least(product->n - first, PT_TILE_LINES),
+    job->math->kernels->write_sum(pt_least(product->n - first, PT_TILE_LINES),
                                   pass->c + panel * C_PANEL + own * PT_TILE_LINES, start, to);
 }
 
 static void write_results(const struct pass *pass)
 {
     const size_t first = pass->first_block * PT_TILE_LINES,
-                 end = pt_tile_least(first + pass->n_blocks * PT_TILE_LINES, pass->job->n_rows);
+                 end = pt_least(first + pass->n_blocks * PT_TILE_LINES, pass->job->n_rows);
     for (size_t row = first; row < end; row++)
         for (size_t panel = 0; panel < pass->n_panels; panel++)
             write_row(pass, panel, row);
@@ -180,7 +179,7 @@ static bool take_panels(struct pass *pass)
     {
         const size_t left = n - *pass->job->taken;
         pass->first_panel = *pass->job->taken;
-        pass->n_panels = pt_tile_least(PT_TILE_MOST_PANELS, pt_tile_parts(left, n_threads));
+        pass->n_panels = pt_least(PT_TILE_MOST_PANELS, pt_tile_parts(left, n_threads));
         *pass->job->taken += pass->n_panels;
     }
     return pass->n_panels;
@@ -195,7 +194,7 @@ static void run_panels(const struct pt_tile_job *job)
     while (take_panels(&pass)) {
         find_packed(&pass);
         for (pass.first_block = 0; pass.first_block < n_blocks; pass.first_block += most) {
-            pass.n_blocks = pt_tile_least(n_blocks - pass.first_block, most);
+            pass.n_blocks = pt_least(n_blocks - pass.first_block, most);
             run_pass(&pass);
         }
     }
@@ -227,7 +226,7 @@ static struct pt_tile_job plan(const struct pt_math *math, const struct pt_produ
                               .product = product,
                               .n_terms = math->n_terms,
                               .forward = !product->b_is_rows,
-                              .bytes = product->dtype == PT_F32 ? 4 : 2};
+                              .bytes = pt_dtype_bytes(product->dtype)};
     /* The sum of two bf16 holds every f16. */
     job.weight_terms = product->dtype == PT_BF16                       ? 1
                        : product->dtype == PT_F16 && math->n_terms > 2 ? 2
@@ -244,7 +243,7 @@ static struct pt_tile_job plan(const struct pt_math *math, const struct pt_produ
 static void set_depth(struct pt_tile_job *job, size_t k)
 {
     job->start = k;
-    job->depth = pt_tile_least(job->product->k - k, job->most_depth);
+    job->depth = pt_least(job->product->k - k, job->most_depth);
     job->n_steps = pt_tile_parts(job->depth, PT_TILE_STEP);
 }
 
@@ -262,7 +261,7 @@ void pt_tiles_product(const struct pt_math *math, const struct pt_product *produ
         for (size_t row = 0; row < product->m; row += job.most_rows)
             for (size_t k = 0; k < product->k; k += job.most_depth) {
                 job.first_row = row;
-                job.n_rows = pt_tile_least(product->m - row, job.most_rows);
+                job.n_rows = pt_least(product->m - row, job.most_rows);
                 set_depth(&job, k);
                 run_block(&job);
             }
@@ -286,7 +285,7 @@ void pt_tiles_fill(const struct pt_math *math, const struct pt_product *product,
         const size_t n = pt_tile_parts(product->n, PT_TILE_LINES);
 #pragma omp parallel for schedule(dynamic) num_threads(pt_math_threads(math))
         for (size_t panel = 0; panel < n; panel += PT_TILE_MOST_PANELS)
-            pt_tile_pack_weight(&job, panel, pt_tile_least(n - panel, PT_TILE_MOST_PANELS),
+            pt_tile_pack_weight(&job, panel, pt_least(n - panel, PT_TILE_MOST_PANELS),
                                 to + panel * pt_tile_panel(&job));
     }
 }

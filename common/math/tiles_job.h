@@ -6,6 +6,7 @@
 #ifndef PT_MATH_TILES_JOB_H
 #define PT_MATH_TILES_JOB_H
 
+#include "base/integer.h"
 #include "math/paths.h"
 
 enum {
@@ -26,11 +27,6 @@ struct pt_tile_job {
     /* the block at hand */
     size_t first_row, n_rows, start, depth, n_steps;
 };
-
-static inline size_t pt_tile_least(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
 
 static inline size_t pt_tile_parts(size_t n, size_t size)
 {

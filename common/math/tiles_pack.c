@@ -21,7 +21,7 @@ static void pack_columns(const struct pt_tile_job *job, size_t block)
     memset(to, 0, PT_TILE_BLOCK * sizeof *to);
     job->math->kernels->pair_columns(to, PT_TILE_LINES, pt_tile_term(job), job->n_terms,
                                      a->data + (job->first_row + first) * a->row + job->start, a->row, PT_F32,
-                                     pt_tile_least(job->n_rows - first, PT_TILE_LINES), job->depth);
+                                     pt_least(job->n_rows - first, PT_TILE_LINES), job->depth);
 }
 
 /* The same in the left-hand form: row by row into words, which are then dealt out to the steps. */
@@ -59,7 +59,7 @@ static void pack_lines(const struct pt_tile_job *job, size_t panel, float *to)
     const size_t line = panel * PT_TILE_LINES;
     job->math->kernels->pair_columns(to, PT_TILE_LINES, pt_tile_term(job), job->weight_terms,
                                      pt_tile_weight(job, job->start, line), product->ldb, product->dtype,
-                                     pt_tile_least(product->n - line, PT_TILE_LINES), job->depth);
+                                     pt_least(product->n - line, PT_TILE_LINES), job->depth);
 }
 
 static void fetch_row(const char *from, size_t n_bytes)
@@ -78,11 +78,11 @@ static void pack_rows_of_weight(const struct pt_tile_job *job, size_t first_pane
     for (size_t i = 0; i < PACKED_ROWS; i++)
         fetch_row(from + (ROWS_AHEAD + i) * row, n_panels * PT_TILE_LINES * job->bytes);
     for (size_t panel = 0; panel < n_panels; panel++)
-        job->math->kernels->pair_rows(
-            to + panel * pt_tile_panel(job) + k / 2 * PT_TILE_LINES, PT_TILE_LINES, pt_tile_term(job),
-            job->weight_terms, from + panel * PT_TILE_LINES * job->bytes, product->ldb, product->dtype,
-            pt_tile_least(job->depth - k, PACKED_ROWS),
-            pt_tile_least(product->n - first - panel * PT_TILE_LINES, PT_TILE_LINES));
+        job->math->kernels->pair_rows(to + panel * pt_tile_panel(job) + k / 2 * PT_TILE_LINES, PT_TILE_LINES,
+                                      pt_tile_term(job), job->weight_terms,
+                                      from + panel * PT_TILE_LINES * job->bytes, product->ldb, product->dtype,
+                                      pt_least(job->depth - k, PACKED_ROWS),
+                                      pt_least(product->n - first - panel * PT_TILE_LINES, PT_TILE_LINES));
 }
 
 void pt_tile_pack_weight(const struct pt_tile_job *job, size_t first_panel, size_t n_panels, float *to)

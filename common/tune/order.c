@@ -3,6 +3,7 @@
  */
 #include "tune/order.h"
 
+#include "base/integer.h"
 #include "base/memory.h"
 #include "base/rng.h"
 
@@ -40,11 +41,6 @@ static int count_updates(struct pt_order *order, struct pt_error *err)
     return PT_OK;
 }
 
-static uint64_t least(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
 int pt_order_open(struct pt_order **order, const struct pt_order_settings *settings, struct pt_error *err)
 {
     struct pt_order *opened = *order = pt_new_array(1, sizeof *opened, err);
@@ -53,7 +49,7 @@ int pt_order_open(struct pt_order **order, const struct pt_order_settings *setti
     opened->settings = *settings;
     if (!count_updates(opened, err)) {
         opened->rows = pt_new_array(settings->n_examples, sizeof *opened->rows, err);
-        opened->sizes = pt_new_array(least(settings->gradient_accumulation, opened->micro_batches),
+        opened->sizes = pt_new_array(pt_least(settings->gradient_accumulation, opened->micro_batches),
                                      sizeof *opened->sizes, err);
     }
     if (err->status) {
@@ -121,7 +117,7 @@ bool pt_order_next(struct pt_order *order, struct pt_window *window)
         draw_epoch(order);
     uint64_t first = order->done, n = 0;
     while (n < settings->gradient_accumulation && order->done < settings->n_examples) {
-        order->sizes[n] = least(settings->batch_size, settings->n_examples - order->done);
+        order->sizes[n] = pt_least(settings->batch_size, settings->n_examples - order->done);
         order->done += order->sizes[n++];
     }
     uint64_t batches = ceil_divide(order->done, settings->batch_size);

@@ -84,7 +84,7 @@ static bool some_are_asked_for(const struct bench *bench, const char *setting, s
 static double best_time(const struct bench *bench, const struct pt_math *math, bool forward, size_t m,
                         struct pt_matrix w)
 {
-    const size_t bytes = w.n_out * w.n_in * (w.dtype == PT_F32 ? 4 : 2), n_slots = WEIGHT_BYTES / bytes;
+    const size_t bytes = w.n_out * w.n_in * pt_dtype_bytes(w.dtype), n_slots = WEIGHT_BYTES / bytes;
     double best = 1e9, end = now() + seconds_a_case;
     for (size_t i = 0; i < 8 || now() < end; i++) {
         w.data = bench->weights + i % n_slots * bytes;
@@ -109,7 +109,7 @@ static void run_case(const struct bench *bench, const struct pt_math *math, cons
     if (!is_asked_for(bench, name))
         return;
     double elements = (double)w.n_out * (double)w.n_in, operations = 2 * elements * (double)m,
-           bytes = elements * (w.dtype == PT_F32 ? 4 : 2);
+           bytes = elements * pt_dtype_bytes(w.dtype);
     double time = best_time(bench, math, forward, m, w);
     double of_memory = limits->bandwidth * operations / bytes,
            limit = limits->product < of_memory ? limits->product : of_memory;

@@ -59,7 +59,7 @@ static const float guard = 12345.0f;
 static void store_weight(struct product_case *c, size_t i)
 {
     size_t n_in = c->w.n_in, at = c->w.transposed ? i % n_in * c->w.n_out + i / n_in : i;
-    char *to = (char *)c->stored + 1 + at * (c->w.dtype == PT_F32 ? 4 : 2);
+    char *to = (char *)c->stored + 1 + at * pt_dtype_bytes(c->w.dtype);
     if (c->w.dtype == PT_F32) {
         memcpy(to, &c->wide[i], 4);
     } else if (c->w.dtype == PT_BF16) {
@@ -397,7 +397,7 @@ static void check_panels(const char *setting, enum pt_dtype dtype, struct shape 
     assert_memory_equal(plain.y, kept.y, s.m * (s.n_out + DY_PAD) * sizeof *plain.y);
     assert_memory_equal(plain.dx, kept.dx, s.m * (s.n_in + X_PAD) * sizeof *plain.dx);
     if (s.m > 256 && panels[PT_FORWARD] && panels[PT_BACKWARD]) {
-        memset(kept.stored, 0, s.n_out * s.n_in * (dtype == PT_F32 ? 4 : 2));
+        memset(kept.stored, 0, s.n_out * s.n_in * pt_dtype_bytes(dtype));
         run_all(&kept, 2);
         assert_memory_equal(plain.y, kept.y, s.m * (s.n_out + DY_PAD) * sizeof *plain.y);
         assert_memory_equal(plain.dx, kept.dx, s.m * (s.n_in + X_PAD) * sizeof *plain.dx);
