@@ -257,11 +257,7 @@ static int open_stream(struct run *run, struct pt_error *err)
 {
     if (pt_tuned_model_open_stream(&run->model, run->stream_path, &run->source, &run->stream, err))
         return (int)err->status;
-    if (pt_stream_reader_head(run->stream)->kind == PT_STREAM_UPDATES)
-        return PT_OK;
-    pt_fail(err, PT_MISMATCH, "%s: a stream of examples, where one of updates is needed",
-            pt_source_name(run->source));
-    return pt_error_hint(err, "pt-pack makes updates of examples");
+    return pt_stream_reader_check_updates(run->stream, err);
 }
 
 static int open_inputs(struct run *run, struct pt_error *err)

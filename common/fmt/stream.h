@@ -62,6 +62,8 @@ const struct pt_stream_head *pt_stream_reader_head(const struct pt_stream_reader
  * vocab_size. Of a stream of updates it gives the examples in their order. */
 int pt_stream_read_example(struct pt_stream_reader *reader, struct pt_example *example, bool *end,
                            struct pt_error *err) PT_MUST_USE;
+/* PT_MISMATCH unless it is a stream of updates. */
+int pt_stream_reader_check_updates(const struct pt_stream_reader *reader, struct pt_error *err) PT_MUST_USE;
 /* Only for streams of updates: others are PT_MISMATCH. */
 int pt_stream_read_update(struct pt_stream_reader *reader, struct pt_update *update, bool *end,
                           struct pt_error *err) PT_MUST_USE;

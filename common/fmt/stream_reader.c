@@ -303,6 +303,15 @@ const struct pt_stream_head *pt_stream_reader_head(const struct pt_stream_reader
     return &reader->head;
 }
 
+int pt_stream_reader_check_updates(const struct pt_stream_reader *reader, struct pt_error *err)
+{
+    if (reader->head.kind == PT_STREAM_UPDATES)
+        return PT_OK;
+    pt_fail(err, PT_MISMATCH, "%s: a stream of examples, where updates are needed",
+            pt_source_name(reader->source));
+    return pt_error_hint(err, "pt-pack makes updates of examples");
+}
+
 int pt_stream_read_example(struct pt_stream_reader *reader, struct pt_example *example, bool *end,
                            struct pt_error *err)
 {
@@ -317,12 +326,7 @@ int pt_stream_read_example(struct pt_stream_reader *reader, struct pt_example *e
 int pt_stream_read_update(struct pt_stream_reader *reader, struct pt_update *update, bool *end,
                           struct pt_error *err)
 {
-    if (reader->head.kind != PT_STREAM_UPDATES) {
-        pt_fail(err, PT_MISMATCH, "%s: a stream of examples, where updates are needed",
-                pt_source_name(reader->source));
-        return pt_error_hint(err, "pt-pack makes updates of examples");
-    }
-    if (next_section(reader, err))
+    if (pt_stream_reader_check_updates(reader, err) || next_section(reader, err))
         return (int)err->status;
     *end = reader->end;
     if (reader->end)
