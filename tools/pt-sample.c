@@ -220,11 +220,9 @@ static int check_tokenizer(const struct run *run, struct pt_error *err)
     const char *tuned =
         run->model.tuned ? pt_tuned_metadata(run->model.tuned, PT_KEY_TOKENIZER_FINGERPRINT) : NULL;
     struct pt_fingerprint ours = pt_tokenizer_fingerprint(run->tokenizer);
-    if (!tuned || !*tuned || strcmp(tuned, ours.text) == 0 || run->common->ignore_fingerprint)
+    if (run->common->ignore_fingerprint)
         return PT_OK;
-    pt_fail(err, PT_MISMATCH, "%s: tuned with tokenizer %s, but %s has %s", run->settings->prompt, tuned,
-            run->settings->model, ours.text);
-    return pt_error_hint(err, "--ignore-fingerprint goes on");
+    return pt_tokenizer_match(run->settings->prompt, tuned, run->settings->model, ours.text, err);
 }
 
 static int open_inputs(struct run *run, struct pt_error *err)

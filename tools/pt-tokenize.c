@@ -175,17 +175,6 @@ static int tokenize(const struct settings *settings, const struct pt_common *com
     return (int)err->status;
 }
 
-static int check_tokenizer(const struct pt_stream_head *head, const struct pt_tokenizer *tokenizer,
-                           const struct pt_common *common, const char *name, struct pt_error *err)
-{
-    const char *theirs = head->tokenizer.text;
-    struct pt_fingerprint ours = pt_tokenizer_fingerprint(tokenizer);
-    if (!*theirs || strcmp(theirs, ours.text) == 0 || common->ignore_fingerprint)
-        return PT_OK;
-    return pt_fail(err, PT_MISMATCH, "%s: made with the tokenizer %s, but this one is %s", name, theirs,
-                   ours.text);
-}
-
 static int decode_file(const struct settings *settings, const struct pt_common *common,
                        const struct pt_tokenizer *tokenizer, const char *path, struct pt_sink *sink,
                        struct pt_error *err)
@@ -195,7 +184,9 @@ static int decode_file(const struct settings *settings, const struct pt_common *
     if (pt_check_binary_input(path, err) || pt_source_open(&source, path, err))
         return (int)err->status;
     if (!pt_stream_reader_open(&reader, source, err)) {
-        if (!check_tokenizer(pt_stream_reader_head(reader), tokenizer, common, pt_source_name(source), err))
+        const char *theirs = pt_stream_reader_head(reader)->tokenizer.text;
+        if (common->ignore_fingerprint || !pt_tokenizer_match(pt_source_name(source), theirs, settings->model,
+                                                              pt_tokenizer_fingerprint(tokenizer).text, err))
             (void)!pt_stream_text_write(reader, tokenizer, settings->show_targets, sink, err);
         pt_stream_reader_free(reader);
     }

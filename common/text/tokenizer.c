@@ -228,6 +228,17 @@ struct pt_fingerprint pt_tokenizer_fingerprint(const struct pt_tokenizer *tokeni
     return tokenizer->fingerprint;
 }
 
+int pt_tokenizer_match(const char *name, const char *fingerprint, const char *other,
+                       const char *other_fingerprint, struct pt_error *err)
+{
+    bool known = fingerprint && *fingerprint && other_fingerprint && *other_fingerprint;
+    if (!known || !strcmp(fingerprint, other_fingerprint))
+        return PT_OK;
+    pt_fail(err, PT_MISMATCH, "%s: made with the tokenizer %s, but %s has %s", name, fingerprint, other,
+            other_fingerprint);
+    return pt_error_hint(err, "--ignore-fingerprint goes on");
+}
+
 uint32_t pt_tokenizer_vocab_size(const struct pt_tokenizer *tokenizer)
 {
     return tokenizer->bpe ? (uint32_t)tokenizer->bpe->vocabulary.n_ids

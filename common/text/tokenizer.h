@@ -24,7 +24,11 @@ int pt_tokenizer_find(const char *folder, const char **file, struct pt_fingerpri
                       struct pt_error *err) PT_MUST_USE;
 
 struct pt_fingerprint
-pt_tokenizer_fingerprint(const struct pt_tokenizer *tokenizer);         /* of the file's bytes */
+pt_tokenizer_fingerprint(const struct pt_tokenizer *tokenizer); /* of the file's bytes */
+/* PT_MISMATCH where `name` was made with another tokenizer than that of `other`. A fingerprint of NULL or ""
+ * is not known, and passes. */
+int pt_tokenizer_match(const char *name, const char *fingerprint, const char *other,
+                       const char *other_fingerprint, struct pt_error *err) PT_MUST_USE;
 uint32_t pt_tokenizer_vocab_size(const struct pt_tokenizer *tokenizer); /* one more than the largest id */
 const char *
 pt_tokenizer_kind(const struct pt_tokenizer *tokenizer); /* "byte-level BPE", "BPE", "SentencePiece" */

@@ -48,23 +48,8 @@ static int check_folder(const struct pt_model *base, const struct pt_stream_head
     const char *file;
     if (pt_tokenizer_find(pt_model_name(base), &file, &expected, err))
         return (int)err->status;
-    if (!file || !strcmp(expected.text, head->tokenizer.text))
-        return PT_OK;
-    pt_fail(err, PT_MISMATCH, "%s: tokenized with fingerprint %s, but the tokenizer in %s has fingerprint %s",
-            stream_name, head->tokenizer.text, pt_model_name(base), expected.text);
-    return pt_error_hint(err, "--ignore-fingerprint goes on");
-}
-
-static int check_tuned(const struct pt_tuned *tuned, const struct pt_stream_head *head,
-                       const char *stream_name, struct pt_error *err)
-{
-    const char *ours = pt_tuned_metadata(tuned, PT_KEY_TOKENIZER_FINGERPRINT);
-    if (!ours || !strcmp(ours, head->tokenizer.text))
-        return PT_OK;
-    pt_fail(err, PT_MISMATCH,
-            "%s: made with a tokenizer of fingerprint %s, but %s with one of fingerprint %s",
-            pt_tuned_name(tuned), ours, stream_name, head->tokenizer.text);
-    return pt_error_hint(err, "--ignore-fingerprint goes on");
+    const char *name = pt_model_name(base);
+    return file ? pt_tokenizer_match(stream_name, head->tokenizer.text, name, expected.text, err) : PT_OK;
 }
 
 int pt_tuned_model_check_stream(const struct pt_tuned_model *model, const struct pt_stream_head *head,
@@ -74,7 +59,11 @@ int pt_tuned_model_check_stream(const struct pt_tuned_model *model, const struct
         return PT_OK;
     if (check_folder(model->base, head, stream_name, err))
         return (int)err->status;
-    return model->tuned ? check_tuned(model->tuned, head, stream_name, err) : PT_OK;
+    if (!model->tuned)
+        return PT_OK;
+    return pt_tokenizer_match(pt_tuned_name(model->tuned),
+                              pt_tuned_metadata(model->tuned, PT_KEY_TOKENIZER_FINGERPRINT), stream_name,
+                              head->tokenizer.text, err);
 }
 
 int pt_tuned_model_check_example(const struct pt_tuned_model *model, const struct pt_example *example,
