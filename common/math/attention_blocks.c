@@ -20,11 +20,6 @@ static size_t row_end(const struct pt_attention_room *room, const struct pt_segm
     return pt_segment_keys(segment) - segment->n_queries + row / room->group + 1;
 }
 
-static size_t window_begin(const struct pt_attention_shape *shape, size_t end)
-{
-    return shape->window && end > shape->window ? end - shape->window : 0;
-}
-
 struct pt_query_block pt_query_block_at(const struct pt_attention_room *room,
                                         const struct pt_segment *segment, size_t kv_head, size_t first,
                                         size_t last)
@@ -33,7 +28,7 @@ struct pt_query_block pt_query_block_at(const struct pt_attention_room *room,
     struct pt_query_block block = {
         .room = room, .segment = segment, .kv_head = kv_head, .first = first, .n = n};
     block.full = row_end(room, segment, first);
-    block.begin = window_begin(room->shape, block.full);
+    block.begin = pt_first_key(room->shape, block.full);
     block.end = row_end(room, segment, first + n - 1);
     return block;
 }
@@ -44,7 +39,7 @@ struct pt_query_row pt_query_row_at(const struct pt_query_block *block, size_t i
     struct pt_query_row at = {.row = block->segment->first_query + row / group,
                               .head = block->kv_head * group + row % group,
                               .end = block->full + row / group - block->first / group};
-    at.begin = window_begin(block->room->shape, at.end);
+    at.begin = pt_first_key(block->room->shape, at.end);
     return at;
 }
 

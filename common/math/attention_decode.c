@@ -7,7 +7,7 @@
 
 #include "base/memory.h"
 #include "base/threads.h"
-#include "math/kernels.h"
+#include "math/attention_blocks.h"
 
 #include <math.h>
 #include <omp.h>
@@ -81,8 +81,7 @@ static void run_chunk(const struct call *call, const struct chunk *chunk, float 
         done += piece.n;
     }
     for (size_t h = 0; h < shape->n_heads; h++) {
-        struct pt_score_rule rule = {shape->scale, shape->alibi_slopes ? shape->alibi_slopes[h] : 0.0f,
-                                     shape->soft_cap};
+        struct pt_score_rule rule = pt_score_rule_of(shape, h);
         sums[h] = call->kernels->soften(&rule, done, scores + h * call->score_stride, &tops[h]);
         tops[h] -=
             rule.slope * (float)(chunk->visible - chunk->end); /* the chunk's last key is not the query's */
@@ -125,12 +124,10 @@ static size_t cut(const struct call *call, const struct pt_segment *segments, si
     for (size_t s = 0; s < n_segments; s++) {
         if (!pt_attention_is_decoding(call->shape, &segments[s]))
             continue;
-        size_t n_keys = 0;
-        for (size_t b = 0; b < segments[s].n_blocks; b++)
-            n_keys += segments[s].blocks[b].n_rows;
+        const size_t first = pt_segment_keys(&segments[s]) - segments[s].n_queries;
         for (size_t i = 0; i < segments[s].n_queries; i++) {
-            size_t visible = n_keys - segments[s].n_queries + i + 1, window = call->shape->window;
-            for (size_t begin = window && visible > window ? visible - window : 0; begin < visible;
+            const size_t visible = first + i + 1;
+            for (size_t begin = pt_first_key(call->shape, visible); begin < visible;
                  begin += call->chunk_keys, n++)
                 if (chunks)
                     chunks[n] = (struct chunk){

@@ -59,6 +59,11 @@ size_t pt_most_keys(const struct pt_segment *segments, size_t n_segments)
     return most;
 }
 
+size_t pt_first_key(const struct pt_attention_shape *shape, size_t end)
+{
+    return shape->window && end > shape->window ? end - shape->window : 0;
+}
+
 double pt_attention_work(const struct pt_attention_shape *shape, const struct pt_segment *segments,
                          size_t n_segments)
 {
@@ -67,7 +72,7 @@ double pt_attention_work(const struct pt_attention_shape *shape, const struct pt
         size_t first = pt_segment_keys(&segments[s]) - segments[s].n_queries;
         for (size_t i = 0; i < segments[s].n_queries; i++) {
             size_t seen = first + i + 1;
-            n_pairs += (double)(shape->window && shape->window < seen ? shape->window : seen);
+            n_pairs += (double)(seen - pt_first_key(shape, seen));
         }
     }
     return 2 * n_pairs * (double)shape->head_dim * (double)shape->n_heads;

@@ -39,6 +39,8 @@ size_t pt_near_columns_floats(const struct pt_attention_room *room, size_t n_key
 size_t pt_segment_keys(const struct pt_segment *segment);
 /* The largest of them over all segments. */
 size_t pt_most_keys(const struct pt_segment *segments, size_t n_segments);
+/* The first key that a query sees whose own is the last before `end`: 0 without a window. */
+size_t pt_first_key(const struct pt_attention_shape *shape, size_t end);
 /* Operations of one product of every query with all keys that it sees, over all heads. */
 double pt_attention_work(const struct pt_attention_shape *shape, const struct pt_segment *segments,
                          size_t n_segments);
