@@ -18,11 +18,13 @@ struct walk {
     uint64_t used, most;        /* floats */
 };
 
-static const void *stored(const struct walk *walk, size_t layer, enum pt_role role)
+/* Whether it is the model's own matrix, which nothing changes. */
+static bool is_stored(const struct walk *walk, const struct pt_linear *linear, size_t layer)
 {
-    if (role == PT_HEAD)
-        return pt_model_head(walk->model)->data;
-    return pt_model_tensor(walk->model, (unsigned)layer, role)->data;
+    const struct pt_tensor *stored = linear->role == PT_HEAD
+                                         ? walk->weights->stored_head
+                                         : pt_model_tensor(walk->model, (unsigned)layer, linear->role);
+    return stored && stored->data == linear->weight.data;
 }
 
 static void visit_direction(struct walk *walk, struct pt_matrix *w, enum pt_direction direction)
@@ -44,7 +46,7 @@ static void visit(struct walk *walk, struct pt_linear *linear, size_t layer, enu
     struct pt_matrix *w = &linear->weight;
     if (!walk->math)
         w->panels[PT_FORWARD] = w->panels[PT_BACKWARD] = NULL;
-    if (!walk->math || w->data != stored(walk, layer, linear->role))
+    if (!walk->math || !is_stored(walk, linear, layer))
         return;
     visit_direction(walk, w, PT_FORWARD);
     if (pt_weights_reach_step(walk->weights, layer, below))

@@ -139,12 +139,12 @@ static int replace_tensors(struct pt_weights *weights, struct builder *builder, 
 }
 
 /* A head that nobody replaced is the stored one, or follows the embedding in whatever happens to it. */
-static void load_head(struct builder *builder)
+static void load_head(struct pt_weights *weights, struct builder *builder)
 {
     struct view *head = view_of(builder, 0, PT_HEAD);
-    const struct pt_tensor *tensor = pt_model_head(builder->model);
     if (head->replaced)
         return;
+    const struct pt_tensor *tensor = weights->stored_head = pt_model_head(builder->model);
     if (tensor == pt_model_tensor(builder->model, 0, PT_EMBEDDING))
         *head = *view_of(builder, 0, PT_EMBEDDING);
     else
@@ -385,7 +385,7 @@ int pt_weights_open(struct pt_weights *weights, const struct pt_model *model, co
     weights->layers = pt_new_array(builder.config->n_layers, sizeof *weights->layers, err);
     if (!err->status && !load_views(weights, &builder, err) &&
         !replace_tensors(weights, &builder, plugs, err)) {
-        load_head(&builder);
+        load_head(weights, &builder);
         build(weights, &builder);
         weights->rows = plugs->rows;
         if (!add_deltas(weights, &builder, plugs, err) && !add_keys(weights, &builder, plugs, err))

@@ -56,7 +56,8 @@ struct pt_weights {
     float embedding_scale; /* on the embedding's rows */
     struct pt_norm embedding_norm, final_norm;
     struct pt_linear head;
-    struct pt_layer *layers; /* [n_layers], owned */
+    const struct pt_tensor *stored_head; /* pt_model_head, NULL where a method replaces it */
+    struct pt_layer *layers;             /* [n_layers], owned */
     struct pt_plug_rows rows;
     float *vectors; /* owned f32 copies of biases and norms */
     float *panels;  /* owned, in which matrices are kept for products (panels.h), or NULL */

@@ -5,6 +5,8 @@
 
 #include "base/log.h"
 #include "fmt/json.h"
+#include "math/math.h"
+#include "model/engine.h"
 #include "model/model.h"
 
 #include <math.h>
@@ -16,10 +18,12 @@ enum { PARAMETERS = 1024 * 64 + 2 * 64 + 3 * (12 * 64 * 64 + 13 * 64) + 2 * 64 }
 static struct pt_tensors reference; /* the reference model's tensors, opened once */
 static struct folder folder;        /* a fresh one for each test, with the reference model's config.json */
 static char logged[1024];
+static int n_warnings;
 
 static void keep_log(void *context, enum pt_log_level level, const char *line)
 {
-    (void)context, (void)level;
+    (void)context;
+    n_warnings += level == PT_LOG_WARNING;
     snprintf(logged, sizeof logged, "%s", line);
 }
 
@@ -44,6 +48,7 @@ static int start(void **state)
     folder_make(&folder);
     folder_copy(&folder, BLOOM "/config.json", "config.json");
     logged[0] = 0;
+    n_warnings = 0;
     return 0;
 }
 
@@ -279,6 +284,18 @@ static void buffers_of_old_files_are_left_out(void **state)
     pt_model_close(plain);
 }
 
+static void open_packed(const struct pt_model *model)
+{
+    struct pt_error err = {0};
+    struct pt_math *math;
+    struct pt_engine *engine;
+    struct pt_engine_options options = {.pack = true};
+    assert_int_equal(pt_math_open(&math, "f32:portable", PT_F32, &err), PT_OK);
+    assert_int_equal(pt_engine_open(&engine, model, math, NULL, &options, &err), PT_OK);
+    pt_engine_close(engine);
+    pt_math_close(math);
+}
+
 static void a_stored_head_counts_only_where_it_differs(void **state)
 {
     (void)state;
@@ -298,6 +315,9 @@ static void a_stored_head_counts_only_where_it_differs(void **state)
     model = open_model(folder.path);
     assert_memory_equal(pt_model_head(model)->data, head, table->n_bytes);
     assert_non_null(strstr(logged, "lm_head.weight"));
+    n_warnings = 0;
+    open_packed(model);
+    assert_int_equal(n_warnings, 1);
     pt_model_close(model);
     pt_model_close(plain);
     free(head);
