@@ -314,13 +314,16 @@ static void input_gradients(const struct pt_pass *pass, size_t from, const float
     float scale = weights->embedding_scale != 0 ? weights->embedding_scale : 1;
     if (!from && weights->rows.gradient)
         pt_add(rows->n_front * hidden, gradient, weights->rows.gradient);
-    for (size_t r = 0; weights->embedding_gradient && r < rows->n_runs; r++)
-        for (size_t i = 0; i < rows->runs[r].n; i++)
-            pt_add_scaled(hidden, scale, gradient + (rows->runs[r].first + i) * hidden,
-                          weights->embedding_gradient + PT_TOKEN_ID(rows->runs[r].words[i]) * hidden);
-    for (size_t r = from; weights->position_gradient && r < rows->n; r++)
-        pt_add(hidden, gradient + r * hidden,
-               weights->position_gradient + (rows->positions[r] + pass->config->position_offset) * hidden);
+    if (weights->embedding_gradient)
+        for (size_t r = 0; r < rows->n_runs; r++)
+            for (size_t i = 0; i < rows->runs[r].n; i++)
+                pt_add_scaled(hidden, scale, gradient + (rows->runs[r].first + i) * hidden,
+                              weights->embedding_gradient + PT_TOKEN_ID(rows->runs[r].words[i]) * hidden);
+    if (weights->position_gradient)
+        for (size_t r = from; r < rows->n; r++)
+            pt_add(hidden, gradient + r * hidden,
+                   weights->position_gradient +
+                       (rows->positions[r] + pass->config->position_offset) * hidden);
 }
 
 static void backward_input(const struct pt_pass *pass, size_t from)

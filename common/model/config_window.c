@@ -33,8 +33,9 @@ int pt_config_read_layers(struct pt_config *config, const json_t *object, const 
         config->window = 0;
     if (types && !json_is_null(types))
         return read_types(config, types, name, err);
-    for (size_t i = 0; config->window && i < config->n_layers; i++)
-        config->local[i] =
-            i >= config->first_local && !(config->full_period && (i + 1) % config->full_period == 0);
+    if (config->window)
+        for (size_t i = 0; i < config->n_layers; i++)
+            config->local[i] =
+                i >= config->first_local && !(config->full_period && (i + 1) % config->full_period == 0);
     return PT_OK;
 }

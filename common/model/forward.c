@@ -131,12 +131,15 @@ static void store_keys(const struct pt_pass *pass, size_t layer, size_t from)
     const struct pt_rows *rows = pass->rows;
     float *qkv = pass->space->kept[layer].qkv;
     size_t qkv_size = pt_config_qkv_size(pass->config), kv = pt_config_kv_size(pass->config);
-    for (unsigned which = 0; !from && which < 2; which++)
-        pt_copy_heads(pass, rows->n_front, pt_pass_qkv_heads(pass, qkv, 1 + which),
-                      pt_pass_front_heads(pass, pass->front_keys, layer, which));
+    if (!from)
+        for (unsigned which = 0; which < 2; which++)
+            pt_copy_heads(pass, rows->n_front, pt_pass_qkv_heads(pass, qkv, 1 + which),
+                          pt_pass_front_heads(pass, pass->front_keys, layer, which));
     for (size_t i = 0; i < rows->n_runs; i++) {
         const struct pt_run *run = &rows->runs[i];
-        for (unsigned which = 0; run->cache && which < 2; which++) {
+        if (!run->cache)
+            continue;
+        for (unsigned which = 0; which < 2; which++) {
             float *to = run->cache + layer * run->cache_stride + (run->n_past * 2 + which) * kv;
             pt_copy_heads(pass, run->n, pt_pass_qkv_heads(pass, qkv + run->first * qkv_size, 1 + which),
                           (struct pt_heads){to, 2 * kv, pass->config->head_dim});

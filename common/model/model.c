@@ -137,7 +137,9 @@ static int name_slots(struct pt_model *model, struct pt_error *err)
     const struct pt_family *family = model->config.family;
     model->n_slots = OUTER_ROLES + model->config.n_layers * LAYER_ROLES;
     model->slots = pt_new_array(model->n_slots, sizeof *model->slots, err);
-    for (size_t i = 0; model->slots && i < model->n_slots; i++) {
+    if (!model->slots)
+        return (int)err->status;
+    for (size_t i = 0; i < model->n_slots; i++) {
         enum pt_role role = slot_role(i);
         if (!pt_config_has_role(&model->config, role))
             continue;
@@ -149,9 +151,9 @@ static int name_slots(struct pt_model *model, struct pt_error *err)
         else
             model->slots[i].name = pt_new_format(err, "%s%s", prefix, pattern);
         if (!model->slots[i].name)
-            break;
+            return (int)err->status;
     }
-    return (int)err->status;
+    return PT_OK;
 }
 
 static bool same_bytes(const struct pt_tensor *a, const struct pt_tensor *b, uint64_t at, uint64_t n)
@@ -246,8 +248,9 @@ void pt_model_close(struct pt_model *model)
     if (!model)
         return;
     pt_checkpoint_close(&model->checkpoint);
-    for (size_t i = 0; model->slots && i < model->n_slots; i++)
-        free(model->slots[i].name);
+    if (model->slots)
+        for (size_t i = 0; i < model->n_slots; i++)
+            free(model->slots[i].name);
     free(model->slots);
     free(model->name);
     free(model);

@@ -27,7 +27,9 @@ static int init_rotary(struct pt_rotary *rotary, const struct pt_rope *rope, uin
 static void compute_slopes(const struct pt_config *config, float *slopes)
 {
     pt_alibi_slopes(config->n_heads, slopes);
-    for (size_t h = 0; config->alibi_scaled && h < config->n_heads; h++) {
+    if (!config->alibi_scaled)
+        return;
+    for (size_t h = 0; h < config->n_heads; h++) {
         uint16_t rounded = pt_bf16_from_f32(slopes[h]);
         pt_to_f32(&slopes[h], &rounded, PT_BF16, 1);
         slopes[h] /= sqrtf((float)config->head_dim);

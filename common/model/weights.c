@@ -77,9 +77,9 @@ static int load_views(struct pt_weights *weights, struct builder *builder, struc
         const struct pt_tensor *tensor = tensor_of(builder, i);
         if (tensor && tensor->rank == 1) {
             pt_to_f32(next, tensor->data, tensor->dtype, tensor->n_elements);
-            for (size_t e = 0; is_raised(builder, (enum pt_role)(i % PT_ROLES)) && e < tensor->n_elements;
-                 e++)
-                next[e] += 1;
+            if (is_raised(builder, (enum pt_role)(i % PT_ROLES)))
+                for (size_t e = 0; e < tensor->n_elements; e++)
+                    next[e] += 1;
             builder->views[i] = (struct view){.data = next, .dtype = PT_F32};
             next += tensor->n_elements;
         } else if (tensor) {

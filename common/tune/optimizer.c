@@ -64,9 +64,10 @@ void pt_optimizer_free(struct pt_optimizer *optimizer)
 {
     if (!optimizer)
         return;
-    for (size_t i = 0; optimizer->moments && i < optimizer->parameters->n; i++)
-        for (size_t which = 0; which < ADAMW_MOMENTS; which++)
-            free(optimizer->moments[i].each[which]);
+    if (optimizer->moments)
+        for (size_t i = 0; i < optimizer->parameters->n; i++)
+            for (size_t which = 0; which < ADAMW_MOMENTS; which++)
+                free(optimizer->moments[i].each[which]);
     free(optimizer->moments);
     free(optimizer);
 }
