@@ -87,7 +87,7 @@ $(BUILD)/settings: FORCE
 	@echo '$(CC) $(CXX) $(ALL_CFLAGS) $(ALL_CXXFLAGS) $(LDFLAGS) $(LIBS)' >$@.new
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
--include $(OBJECTS:.o=.d) $(wildcard $(BUILD)/tools/*.d $(BUILD)/tests/*.d $(BUILD)/tests/*/*.d)
+-include $(OBJECTS:.o=.d) $(wildcard $(BUILD)/tools/*.d $(BUILD)/tests/*.d $(BUILD)/tests/*/*.d $(BUILD)/examples/*/*.d)
 
 # ---------------------------------------------------------------------------------------------- packages
 

@@ -5,6 +5,8 @@ load ../lib/helpers
 
 @test "an installed library compiles and links by its pkg-config file; uninstalling leaves nothing" {
     root=$BATS_TEST_TMPDIR/root
+    CC=false exits 1 tools/build/install "" "$root" "$PT_BUILD" "$(dirname "$(command -v pt-pack)")"
+    [ ! -e "$root" ]
     tools/build/install "" "$root" "$PT_BUILD" "$(dirname "$(command -v pt-pack)")"
     [ -x "$root/bin/pt-pack" ]
     [ -e "$root/share/man/man1/pt-pack.1" ]
