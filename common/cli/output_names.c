@@ -35,8 +35,10 @@ static int refuse_twice(const char *a, const char *b, struct pt_error *err)
 /* Whether a folder's file of this name belongs to a model, a tokenizer or an adapter. */
 static bool belongs_to_model(const char *name)
 {
-    static const char *const patterns[] = {"*config.json",  "*.index.json", "special_tokens_map.json",
-                                           "*.safetensors", "*.bin",        "tokenizer*"};
+    static const char *const patterns[] = {
+        "*config.json",       "*.index.json",       "special_tokens_map.json",
+        "model*.safetensors", "pytorch_model*.bin", "adapter_model.*",
+        "tokenizer*"};
     for (size_t i = 0; i < sizeof patterns / sizeof *patterns; i++)
         if (fnmatch(patterns[i], name, 0) == 0)
             return true;
