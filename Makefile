@@ -206,7 +206,7 @@ help:
 #: make check         installs what testing needs, builds, runs every test
 #: make deps          installs the packages that building needs (apt)
 #: make check-deps    installs the packages that building and testing need (apt)
-#: make install       PREFIX=/usr/local DESTDIR=: tools, manual pages, library and headers
+#: make install       PREFIX=/usr/local DESTDIR=: tools, manual pages, completions, library and headers
 #: make uninstall     takes them away again
 #: make lint          format, order of includes, manual pages, spelling of options, length of functions
 #: make asan          the tests with the address and undefined-behaviour sanitizers, in build-asan/

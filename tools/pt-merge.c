@@ -88,6 +88,8 @@ static int check_usage(const struct settings *settings, const struct pt_common *
                        common->n_arguments);
     if (settings->base_name && !settings->to_peft)
         return pt_fail(err, PT_USAGE, "--base-name is for --to peft");
+    if (common->ignore_fingerprint && !settings->model)
+        return pt_fail(err, PT_USAGE, "--ignore-fingerprint goes with -m MODEL, which the inputs are to fit");
     if (settings->to_peft && !strcmp(common->output, "-")) {
         pt_fail(err, PT_USAGE, "--to peft writes a folder");
         return pt_error_hint(err, "name it: -o DIR, or -o FILE.tar for an archive");

@@ -35,7 +35,7 @@ static const struct argp_option option_table[] = {
     {"gradient-accumulation", OPTION_GRADIENT_ACCUMULATION, "N", 0, "Micro-batches of an update (default: 8)",
      0},
     {"epochs", OPTION_EPOCHS, "X", 0, "Go X times through the examples (default: 1); may be a fraction", 0},
-    {"max-steps", OPTION_MAX_STEPS, "N", 0, "Make N updates instead, however many epochs that takes", 0},
+    {"max-steps", OPTION_MAX_STEPS, "N", 0, "Make N updates in place of --epochs, however many that takes", 0},
     {"seed", OPTION_SEED, "N", 0, "Seed of the order (default: 42)", 0},
     {"no-shuffle", OPTION_NO_SHUFFLE, NULL, 0, "Keep the order of the input in every epoch", 0},
     {"drop-untargeted", OPTION_DROP_UNTARGETED, NULL, 0, "Leave out examples without a counted token", 0},

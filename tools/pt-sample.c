@@ -44,7 +44,7 @@ static const struct argp_option option_table[] = {
     {"model", 'm', "MODEL", 0, "Folder of the model (required)", 0},
     {"prompt", 'p', "PROMPT", 0, "Tuned prompt: a tensor file or a PEFT adapter", 0},
     {"chat", OPTION_CHAT, NULL, 0, "Put each text into the template that the prompt was tuned with", 0},
-    {"template", OPTION_TEMPLATE, "NAME", 0, "Template for --chat in place of the prompt's", 0},
+    {"template", OPTION_TEMPLATE, "NAME", 0, "Put each text into this template, as --chat does", 0},
     {"greedy", OPTION_GREEDY, NULL, 0, "Always take the most probable token", 0},
     {"temperature", OPTION_NUMBERS + PT_TEMPERATURE, "T", 0, "Divide the scores by T", 0},
     {"top-k", OPTION_NUMBERS + PT_TOP_K, "K", 0, "Draw from the K best tokens; 0: from all (default 50)", 0},

@@ -53,7 +53,7 @@ static const struct argp_option option_table[] = {
      "How the rate goes on: linear, cosine or constant (default linear)", 0},
     {"warmup-steps", OPTION_WARMUP_STEPS, "N", 0, "Let the rate rise over the first N updates (default 0)",
      0},
-    {"warmup-ratio", OPTION_WARMUP_RATIO, "R", 0, "The same as a share of all updates", 0},
+    {"warmup-ratio", OPTION_WARMUP_RATIO, "R", 0, "--warmup-steps as a share of all updates", 0},
     {"optimizer", OPTION_OPTIMIZER, "NAME", 0, "adamw or sgd (default adamw)", 0},
     {"weight-decay", OPTION_WEIGHT_DECAY, "D", 0, "Decoupled weight decay; for sgd an L2 term (default 0)",
      0},
@@ -197,6 +197,8 @@ static int check_settings(const struct settings *settings, const char *stream_pa
                        "standard input can be only one of the stream, the prompt and the examples of --eval");
     if (settings->warmup_ratio > 0 && settings->training.schedule.n_warmup)
         return pt_fail(err, PT_USAGE, "--warmup-steps and --warmup-ratio exclude each other");
+    if (settings->save && !strcmp(settings->save, "-"))
+        return pt_fail(err, PT_USAGE, "--save: a state is a file, not standard output");
     if (settings->eval_every && !settings->eval)
         return pt_fail(err, PT_USAGE, "--eval-every needs --eval FILE");
     return pt_check_binary_input(stream_path, err);

@@ -114,6 +114,7 @@ same_values() {
     says fingerprint
     exits 4 pt-merge "$OUT/a" "$OUT/c"
     says '[4, 64]'
+    exits 2 pt-merge --ignore-fingerprint "$OUT/a" "$OUT/b"
     pt-merge --ignore-fingerprint -m $MODEL "$OUT/a" "$OUT/b" >"$OUT/d"
 }
 

@@ -411,6 +411,8 @@ wait_for_step() {
     exits 5 train --learning-rate 1e38 --save state -o tuned "$UPDATES"
     says "update 1 (examples 1 to 6 of the stream)"
     [ ! -e tuned ] && [ ! -e state ]
+    exits 2 train --save - -o tuned "$UPDATES"
+    says '--save: a state is a file'
 }
 
 @test "full disks" {
