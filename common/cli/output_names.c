@@ -6,13 +6,16 @@
 
 #include <fnmatch.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* Where standard input and output lead. */
 static const char standard_input[] = "/dev/stdin", standard_output[] = "/dev/stdout";
 
+/* What can be written twice, such as a terminal or /dev/null. */
 static bool is_device(const char *path)
 {
-    return strncmp(path, "/dev/", 5) == 0;
+    struct stat status;
+    return stat(path, &status) == 0 && (S_ISCHR(status.st_mode) || S_ISBLK(status.st_mode));
 }
 
 static bool is_one_file(const char *a, const char *b)

@@ -99,6 +99,19 @@ static int wrong(const char *where, const char *key, const char *wanted, struct 
     return pt_fail(err, PT_BAD_INPUT, "%s: \"%s\" must be %s", where, key, wanted);
 }
 
+bool pt_json_is_whole(const json_t *value, int64_t *whole)
+{
+    if (json_is_integer(value)) {
+        *whole = json_integer_value(value);
+        return true;
+    }
+    const double real = json_is_real(value) ? json_real_value(value) : HUGE_VAL;
+    if (!(fabs(real) < 0x1p53) || real != floor(real))
+        return false;
+    *whole = (int64_t)real;
+    return true;
+}
+
 int pt_json_get_u64(const json_t *object, const char *key, const char *where, uint64_t *value, bool *found,
                     struct pt_error *err)
 {
@@ -106,13 +119,10 @@ int pt_json_get_u64(const json_t *object, const char *key, const char *where, ui
     *found = field != NULL;
     if (!field)
         return PT_OK;
-    double real = json_is_real(field) ? json_real_value(field) : -1;
-    if (json_is_integer(field) && json_integer_value(field) >= 0)
-        *value = (uint64_t)json_integer_value(field);
-    else if (real >= 0 && real < 0x1p53 && real == floor(real))
-        *value = (uint64_t)real;
-    else
+    int64_t whole;
+    if (!pt_json_is_whole(field, &whole) || whole < 0)
         return wrong(where, key, "an integer that is not negative", err);
+    *value = (uint64_t)whole;
     return PT_OK;
 }
 

@@ -37,9 +37,11 @@ bool pt_is_json_blank(char c);
 bool pt_is_lfs_pointer(const void *bytes, size_t n);
 int pt_refuse_lfs_pointer(const char *name, struct pt_error *err);
 
+/* Whether it is a whole number, which may have come as a real: below 2^53 then. */
+bool pt_json_is_whole(const json_t *value, int64_t *whole);
 /* Typed fields. Absent or null: *found = false and *value is left as it was. Another type or range is
- * PT_BAD_INPUT that names `where` and the key. A whole number below 2^53 that came as a real is an integer
- * too. */
+ * PT_BAD_INPUT that names `where` and the key. A whole number as pt_json_is_whole has it
+ * is an integer too. */
 int pt_json_get_u64(const json_t *object, const char *key, const char *where, uint64_t *value, bool *found,
                     struct pt_error *err) PT_MUST_USE;
 int pt_json_get_double(const json_t *object, const char *key, const char *where, double *value, bool *found,

@@ -109,6 +109,13 @@ static bool is_contiguous(const struct pt_pickle_tensor *tensor, const value *st
 }
 
 /* (storage, offset, shape, strides, requires_grad, hooks[, metadata]) */
+/* Such as the bit that negates all values of a view; without any there is none, or an empty one. */
+static bool has_metadata(const struct pt_pickle_machine *m, value metadata)
+{
+    return metadata.kind != PT_PICKLE_NONE &&
+           (metadata.kind != PT_PICKLE_DICT || pt_pickle_container_of(m, metadata)->n);
+}
+
 static int rebuild_tensor(struct pt_pickle_machine *m, const struct pt_pickle_container *arguments,
                           struct pt_error *err)
 {
@@ -116,6 +123,8 @@ static int rebuild_tensor(struct pt_pickle_machine *m, const struct pt_pickle_co
     if (arguments->n < 6 || arguments->n > 7 || item[0].kind != PT_PICKLE_STORAGE || !is_size(item[1]) ||
         item[2].kind != PT_PICKLE_TUPLE || item[3].kind != PT_PICKLE_TUPLE)
         return pt_pickle_bad(m, "not the description of a tensor", err);
+    if (arguments->n == 7 && has_metadata(m, item[6]))
+        return pt_pickle_unsupported(m, "a tensor with metadata such as a negative view's", err);
     const struct pt_pickle_container *shape = pt_pickle_container_of(m, item[2]),
                                      *strides = pt_pickle_container_of(m, item[3]);
     if (shape->n != strides->n)

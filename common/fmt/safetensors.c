@@ -56,9 +56,10 @@ static bool is_foreign_dtype(const char *name)
 
 static bool read_u64(const json_t *value, uint64_t *number)
 {
-    if (!json_is_integer(value) || json_integer_value(value) < 0)
+    int64_t whole;
+    if (!pt_json_is_whole(value, &whole) || whole < 0)
         return false;
-    *number = (uint64_t)json_integer_value(value);
+    *number = (uint64_t)whole;
     return true;
 }
 

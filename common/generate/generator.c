@@ -93,11 +93,14 @@ size_t pt_generator_room(const struct pt_generator *generator, const struct pt_g
                          size_t n_inputs, size_t n_samples)
 {
     uint64_t capacity = 0;
+    size_t n_rows = 0;
     for (size_t n = 0; n < n_inputs; n++) {
         const uint64_t limit = pt_generation_limit(generator->settings, inputs[n].n);
         capacity = limit > capacity ? limit : capacity;
+        n_rows += inputs[n].n;
         if (n && generator->memory &&
-            cache_bytes(generator, (n + 1) * n_samples, capacity) > generator->memory)
+            (cache_bytes(generator, (n + 1) * n_samples, capacity) > generator->memory ||
+             pt_engine_bytes(generator->engine, n_rows) > generator->memory))
             return n;
     }
     return n_inputs;

@@ -136,10 +136,11 @@ static int read_numbers(struct pt_generation_settings *settings, const json_t *o
 static int add_eos_id(struct pt_generation_settings *settings, const json_t *value, const char *name,
                       struct pt_error *err)
 {
-    json_int_t id = json_integer_value(value);
-    if (json_is_integer(value) && id == -1) /* none, in old files */
+    int64_t id;
+    const bool whole = pt_json_is_whole(value, &id);
+    if (whole && id == -1) /* none, in old files */
         return PT_OK;
-    if (!json_is_integer(value) || id < 0 || id > INT32_MAX || settings->n_eos_ids == PT_MAX_EOS_IDS)
+    if (!whole || id < 0 || id > INT32_MAX || settings->n_eos_ids == PT_MAX_EOS_IDS)
         return pt_fail(err, PT_BAD_INPUT, "%s: 'eos_token_id' is not an id or a short list of ids", name);
     settings->eos_ids[settings->n_eos_ids++] = (uint32_t)id;
     return PT_OK;

@@ -130,9 +130,8 @@ static int read_id(const json_t *object, const char *key, const char *name, int6
     *id = -1;
     if (!value || json_is_null(value))
         return PT_OK;
-    if (!json_is_integer(value) || json_integer_value(value) < -1 || json_integer_value(value) > LARGEST_ID)
+    if (!pt_json_is_whole(value, id) || *id < -1 || *id > LARGEST_ID)
         return pt_fail(err, PT_BAD_INPUT, "%s: \"%s\" is not a token id", name, key);
-    *id = json_integer_value(value);
     return PT_OK;
 }
 

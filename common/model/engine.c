@@ -28,6 +28,11 @@ static size_t bytes_for(const struct pt_engine *engine, size_t n_rows)
            2 * front;
 }
 
+uint64_t pt_engine_bytes(const struct pt_engine *engine, size_t n_rows)
+{
+    return bytes_for(engine, engine->weights.rows.n + n_rows);
+}
+
 static void unpack(struct pt_engine *engine, size_t n_rows)
 {
     if (engine->weights.panels)

@@ -58,6 +58,8 @@ int pt_engine_check_length(const struct pt_engine *engine, const struct pt_seque
 int pt_engine_logits(struct pt_engine *engine, const uint32_t *words, size_t n, float *logits,
                      struct pt_error *err) PT_MUST_USE;
 
+/* Bytes of memory that a pass over so many rows of sequences takes, of those that the options allow. */
+uint64_t pt_engine_bytes(const struct pt_engine *engine, size_t n_rows);
 /* Rows of a slice in use (recorded in states: other slices give other last bits). */
 size_t pt_engine_slice_rows(const struct pt_engine *engine);
 

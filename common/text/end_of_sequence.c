@@ -5,6 +5,7 @@
 #include "text/tokenizer_inside.h"
 
 #include "base/memory.h"
+#include "fmt/json.h"
 
 #include <string.h>
 
@@ -21,8 +22,8 @@ static bool id_of_config(const struct pt_tokenizer *tokenizer, uint32_t *id)
     const json_t *value = json_object_get(tokenizer->config, "eos_token_id");
     if (json_is_array(value))
         value = json_array_get(value, 0);
-    json_int_t number = json_is_integer(value) ? json_integer_value(value) : -1;
-    if (number < 0 || number > UINT32_MAX || !pt_tokenizer_token(tokenizer, (uint32_t)number))
+    int64_t number;
+    if (!pt_json_is_whole(value, &number) || number < 0 || number > UINT32_MAX || !pt_tokenizer_token(tokenizer, (uint32_t)number))
         return false;
     *id = (uint32_t)number;
     return true;

@@ -195,7 +195,8 @@ int pt_tokenizer_open(struct pt_tokenizer **out, const char *path, struct pt_err
         status = pt_fail(err, PT_BAD_INPUT, "%s: the file is empty", tokenizer->name);
     if (!status) {
         tokenizer->fingerprint = pt_fingerprint_of(bytes.data, bytes.size);
-        bool json = strstr(tokenizer->name, ".json") || looks_like_json(&bytes);
+        const char *slash = strrchr(tokenizer->name, '/');
+        bool json = strstr(slash ? slash : tokenizer->name, ".json") || looks_like_json(&bytes);
         status = json ? open_bpe(tokenizer, &bytes, err) : open_sentencepiece(tokenizer, &bytes, err);
     }
     pt_buffer_free(&bytes);

@@ -52,10 +52,12 @@ static int check(struct pt_tuned *const *inputs, size_t n, unsigned from, struct
         if (inputs[i]->method != inputs[0]->method)
             return pt_fail(err, PT_MISMATCH, "%s is of method %s, but %s of %s", inputs[0]->name,
                            inputs[0]->method->name, inputs[i]->name, inputs[i]->method->name);
-        if (same(inputs[0], inputs[i], PT_KEY_BASE_FINGERPRINT, "model with fingerprint", err) ||
-            same(inputs[0], inputs[i], PT_KEY_TOKENIZER_FINGERPRINT, "tokenizer with fingerprint", err) ||
-            same_shapes(inputs[0], inputs[i], from, err))
+        if (same_shapes(inputs[0], inputs[i], from, err))
             return (int)err->status;
+        for (size_t j = 0; j < i; j++) /* any of them may not know */
+            if (same(inputs[j], inputs[i], PT_KEY_BASE_FINGERPRINT, "model with fingerprint", err) ||
+                same(inputs[j], inputs[i], PT_KEY_TOKENIZER_FINGERPRINT, "tokenizer with fingerprint", err))
+                return (int)err->status;
     }
     return PT_OK;
 }

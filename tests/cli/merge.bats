@@ -112,6 +112,9 @@ same_values() {
     says fingerprint
     exits 4 pt-merge --concat "$OUT/a" "$OUT/b"
     says fingerprint
+    pt-merge --to peft -o "$OUT/unknown" "$OUT/a"
+    exits 4 pt-merge "$OUT/unknown" "$OUT/a" "$OUT/b"
+    says fingerprint
     exits 4 pt-merge "$OUT/a" "$OUT/c"
     says '[4, 64]'
     exits 2 pt-merge --ignore-fingerprint "$OUT/a" "$OUT/b"

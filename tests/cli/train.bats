@@ -438,6 +438,8 @@ wait_for_step() {
         exits 2 train $pair "$UPDATES"
         says 'two names of one file for two outputs'
     done
+    run bash -c 'set -o pipefail; "$@" | cat >x' - pt-train -q -m "$MODEL" -p "$PROMPT" --log /dev/stdout "$UPDATES"
+    [ "$status" -eq 2 ]
     run bash -c '"$@" >x' - pt-train -q -m "$MODEL" -p "$PROMPT" --save ./x "$UPDATES"
     [ "$status" -eq 2 ]
     cp -rL "$MODEL" model

@@ -101,6 +101,9 @@ static void integers_beyond_64_bits_do_not_spoil_a_document(void **state)
     assert_int_equal(pt_json_get_u64(object, "negative", "here", &n, &found, &err), PT_BAD_INPUT);
     err = (struct pt_error){0};
     assert_int_equal(pt_json_get_u64(object, "limit", "here", &n, &found, &err), PT_BAD_INPUT);
+    int64_t whole = 0;
+    assert_true(pt_json_is_whole(json_object_get(object, "negative"), &whole) && whole == -1);
+    assert_false(pt_json_is_whole(json_object_get(object, "limit"), &whole));
     json_decref(object);
 }
 

@@ -263,6 +263,21 @@ static int open_pickle(const void *pickle, size_t n, struct pt_tensors *set, str
 
 #define OPEN(text) open_pickle(text, sizeof(text) - 1, &set, &err)
 
+static void metadata_of_a_tensor_is_refused(void **state)
+{
+    (void)state;
+    struct pt_error err;
+    struct pt_tensors set;
+#define HOOKS "\211ccollections\nOrderedDict\n)R"
+    assert_int_equal(OPEN(BEGIN STORAGE VIEW HOOKS "}X\x03\0\0\0neg\x88stRs."), PT_MISMATCH);
+    assert_non_null(strstr(err.message, "negative"));
+    assert_int_equal(OPEN(BEGIN STORAGE VIEW HOOKS "}tRs."), PT_OK);
+    pt_tensors_free(&set);
+    assert_int_equal(OPEN(BEGIN STORAGE VIEW HOOKS "NtRs."), PT_OK);
+    pt_tensors_free(&set);
+#undef HOOKS
+}
+
 static void a_view_into_a_storage_opens(void **state)
 {
     (void)state;
@@ -566,6 +581,7 @@ int main(void)
         cmocka_unit_test(flipped_bits_do_no_harm),
         cmocka_unit_test(a_view_into_a_storage_opens),
         cmocka_unit_test(views_outside_of_a_storage_are_refused),
+        cmocka_unit_test(metadata_of_a_tensor_is_refused),
         cmocka_unit_test(hostile_pickles_are_refused),
         cmocka_unit_test(malformed_pickles_are_refused),
         cmocka_unit_test(bombs_are_refused),
