@@ -23,7 +23,8 @@ static bool id_of_config(const struct pt_tokenizer *tokenizer, uint32_t *id)
     if (json_is_array(value))
         value = json_array_get(value, 0);
     int64_t number;
-    if (!pt_json_is_whole(value, &number) || number < 0 || number > UINT32_MAX || !pt_tokenizer_token(tokenizer, (uint32_t)number))
+    if (!pt_json_is_whole(value, &number) || number < 0 || number > UINT32_MAX ||
+        !pt_tokenizer_token(tokenizer, (uint32_t)number))
         return false;
     *id = (uint32_t)number;
     return true;
