@@ -9,6 +9,7 @@
 #include "io/folder.h"
 #include "io/source.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -58,14 +59,37 @@ static int read_file(struct pt_tokenizer *tokenizer, const char *path, struct pt
     return (int)err->status;
 }
 
-/* A folder may be an archive: what neither is a folder nor ends like a tokenizer file is tried as one. */
+/* A name that ends so, or would but for the layer of compression. */
+static bool has_ending(const char *name, const char *ending)
+{
+    static const char *const layers[] = {"", ".gz", ".xz", ".zst"};
+    const char *at = strstr(name, ending);
+    for (size_t i = 0; at && i < sizeof layers / sizeof *layers; i++)
+        if (!strcmp(at + strlen(ending), layers[i]))
+            return true;
+    return false;
+}
+
+/* JSON, or a SentencePiece model: neither an archive nor anything compressed begins so. */
+static bool begins_like_tokenizer(const char *path)
+{
+    FILE *file = fopen(path, "re");
+    const int first = file ? getc(file) : EOF;
+    if (file)
+        fclose(file);
+    return first == '{' || first == 0xef || first == '\n';
+}
+
+/* A folder may be an archive: what neither is a folder nor looks like a tokenizer file is tried as one. */
 static bool is_tokenizer_file(const char *path)
 {
     struct stat status;
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
-    if (stat(path, &status) == 0 && S_ISDIR(status.st_mode))
+    const bool exists = stat(path, &status) == 0;
+    if (exists && S_ISDIR(status.st_mode))
         return false;
-    return strstr(name, ".json") || strstr(name, ".model");
+    return has_ending(name, ".json") || has_ending(name, ".model") ||
+           (exists && S_ISREG(status.st_mode) && begins_like_tokenizer(path));
 }
 
 static bool looks_like_json(const struct pt_buffer *bytes)

@@ -229,6 +229,19 @@ safetensors() {
     ! LC_ALL=C grep -q $'[\x01-\x09\x0b-\x1f\x7f]\|\xc2[\x80-\x9f]' <<<"$output"
 }
 
+@test "a tokenizer is known by its content, whatever file and folder are called" {
+    cp "$model/tokenizer.json" plain
+    [ "$(pt-info --json plain | jq -r .kind)" = tokenizer ]
+    mkdir named.json
+    cp "$BATS_TEST_DIRNAME/../data/tokenizers/sentencepiece-bytes.model" named.json/tokenizer.model
+    [ "$(pt-info --json named.json/tokenizer.model | jq -r .kind)" = tokenizer ]
+    tar cf model.json.tar -C named.json tokenizer.model
+    for tokenizer in named.json model.json.tar; do
+        echo hi | pt-tokenize -q --text --eos '</s>' -m $tokenizer -o "$tokenizer.stream"
+    done
+    cmp named.json.stream model.json.tar.stream
+}
+
 @test "a damaged tokenizer.json is named as one" {
     head -c 20000 "$model/tokenizer.json" >cut.json
     exits 3 pt-info cut.json
