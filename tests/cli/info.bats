@@ -237,9 +237,8 @@ safetensors() {
     [ "$(pt-info --json named.json/tokenizer.model | jq -r .kind)" = tokenizer ]
     tar cf model.json.tar -C named.json tokenizer.model
     for tokenizer in named.json model.json.tar; do
-        echo hi | pt-tokenize -q --text --eos '</s>' -m $tokenizer -o "$tokenizer.stream"
+        [ "$(echo hi | pt-tokenize -q --text --eos '</s>' -m $tokenizer | pt-tokenize -q --decode -m $tokenizer)" = hi ]
     done
-    cmp named.json.stream model.json.tar.stream
 }
 
 @test "a damaged tokenizer.json is named as one" {
