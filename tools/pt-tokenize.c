@@ -250,11 +250,6 @@ static int run(void *context, const struct pt_common *common, struct pt_error *e
     struct settings *settings = context;
     if (!check_settings(settings, common, err))
         (void)!(settings->decode ? decode(settings, common, err) : tokenize(settings, common, err));
-    for (size_t i = 0; i < settings->n_renames; i++) {
-        free(settings->renames[i].field);
-        free(settings->renames[i].key);
-    }
-    free(settings->renames);
     return (int)err->status;
 }
 
@@ -275,5 +270,11 @@ int main(int argc, char **argv)
         .set = set,
         .run = run,
     };
-    return pt_tool_main(&tool, argc, argv);
+    int status = pt_tool_main(&tool, argc, argv);
+    for (size_t i = 0; i < settings.n_renames; i++) {
+        free(settings.renames[i].field);
+        free(settings.renames[i].key);
+    }
+    free(settings.renames);
+    return status;
 }
