@@ -56,10 +56,9 @@ static bool is_foreign_dtype(const char *name)
 
 static bool read_u64(const json_t *value, uint64_t *number)
 {
-    int64_t whole;
-    if (!pt_json_is_whole(value, &whole) || whole < 0)
+    if (!json_is_integer(value) || json_integer_value(value) < 0) /* 2.0 is none in this format */
         return false;
-    *number = (uint64_t)whole;
+    *number = (uint64_t)json_integer_value(value);
     return true;
 }
 
