@@ -25,28 +25,32 @@ static bool is_key(const struct pt_pickle_value *key, const char *text)
            !memcmp(key->text, text, key->index);
 }
 
-/* The table below one with a customary name, else the only one below that holds tensors; NULL where there is
- * none. */
-static const struct pt_pickle_container *table_below(const struct pt_pickle *pickle,
-                                                     const struct pt_pickle_container *top)
+/* The table below with a customary name; NULL where there is none. */
+static const struct pt_pickle_container *customary_table(const struct pt_pickle *pickle,
+                                                         const struct pt_pickle_container *top)
 {
     static const char *const customary[] = {"state_dict", "model_state_dict", "model", "module"};
-    const struct pt_pickle_container *only = NULL;
-    size_t candidates = 0;
     for (size_t name = 0; name < sizeof customary / sizeof *customary; name++)
         for (size_t i = 1; i < top->n; i += 2)
             if (top->items[i].kind == PT_PICKLE_DICT && is_key(&top->items[i - 1], customary[name]))
                 return &pickle->containers[top->items[i].index];
+    return NULL;
+}
+
+/* The only table below that holds tensors; NULL where there is none, or another one. */
+static const struct pt_pickle_container *only_table(const struct pt_pickle *pickle,
+                                                    const struct pt_pickle_container *top)
+{
+    const struct pt_pickle_container *only = NULL;
     for (size_t i = 1; i < top->n; i += 2) {
         if (top->items[i].kind != PT_PICKLE_DICT)
             continue;
         const struct pt_pickle_container *table = &pickle->containers[top->items[i].index];
-        if (count_tensors(table)) {
-            only = table;
-            candidates++;
-        }
+        if (count_tensors(table) && only)
+            return NULL;
+        only = count_tensors(table) ? table : only;
     }
-    return candidates == 1 ? only : NULL;
+    return only;
 }
 
 static int find_table(const struct pt_pickle *pickle, const struct pt_pickle_container **table,
@@ -55,10 +59,11 @@ static int find_table(const struct pt_pickle *pickle, const struct pt_pickle_con
     if (pickle->root.kind != PT_PICKLE_DICT)
         return pt_fail(err, PT_MISMATCH, "holds no table of named tensors");
     *table = &pickle->containers[pickle->root.index];
-    if (count_tensors(*table))
-        return PT_OK;
-    const struct pt_pickle_container *below = table_below(pickle, *table);
-    if (below)
+    const struct pt_pickle_container *below = customary_table(pickle, *table);
+    if (!below && !count_tensors(*table))
+        below = only_table(pickle, *table);
+    /* A number of the run, say its epoch, may stand as a tensor beside the table of the model's. */
+    if (below && count_tensors(below) >= count_tensors(*table))
         *table = below;
     if (!count_tensors(*table) && pickle->n_tensors)
         return pt_fail(err, PT_MISMATCH, "its tensors are nested in tables in a way that is not supported");

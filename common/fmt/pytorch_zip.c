@@ -60,9 +60,11 @@ static int find_pickle(struct reader *r, const struct pt_zip_member **found, str
         return pt_error_hint(err, "save the model's state_dict() instead");
     }
     const struct pt_zip_member *order = member(r, "", "byteorder", 9);
+    if (check_stored(*found, err) || (order && check_stored(order, err)))
+        return (int)err->status;
     if (order && (order->n_bytes != 6 || memcmp(order->data, "little", 6) != 0))
         return pt_fail(err, PT_MISMATCH, "its byte order is not little-endian");
-    return check_stored(*found, err);
+    return PT_OK;
 }
 
 static int check_end(const struct reader *r, const struct pt_zip_member *pickle, struct pt_error *err)

@@ -133,6 +133,7 @@ safetensors() {
     says data/0
     exits 0 pt-info --verify "$data/pytorch-files/reader__simple_legacy.pt"
     [[ "$output" == *"running_mean "*"F32  [2]"* ]]
+    kind "$data/pytorch-files/epoch_beside_state_dict.bin" tensors '[.tensors[].name] == ["a", "b"]'
     head -c 900 "$data/pytorch-files/test.pt" >cut.pt
     exits 3 pt-info cut.pt
 }
