@@ -271,6 +271,21 @@ static int open_inputs(struct run *run, struct pt_error *err)
     return open_stream(run, err);
 }
 
+/* Not before the state is known to be of this stream: a log that is gone on with is cut. */
+static int open_log(void *context, struct pt_error *err)
+{
+    struct run *run = context;
+    const char *path = run->settings->log;
+    struct pt_position resumed = {0};
+    if (run->state)
+        resumed = pt_training_resumed(&run->training);
+    run->start = resumed.done;
+    if (path && pt_run_log_open(&run->log, path, run->state ? &resumed : NULL, err))
+        return (int)err->status;
+    run->training.log = run->log;
+    return PT_OK;
+}
+
 static void show_update(void *context, const struct pt_update_report *report)
 {
     struct run *run = context;
@@ -323,7 +338,7 @@ static int prepare(struct run *run, struct pt_error *err)
         .resumed = run->state,
         .ignore_mismatch = run->common->ignore_fingerprint,
         .profile = settings->profile,
-        .events = {run, show_update, show_evaluation, should_stop},
+        .events = {run, open_log, show_update, show_evaluation, should_stop},
     };
     struct pt_schedule *schedule = &training->settings.schedule;
     schedule->n_updates = pt_stream_reader_head(run->stream)->schedule_updates;
@@ -334,19 +349,6 @@ static int prepare(struct run *run, struct pt_error *err)
         (run->state && pt_state_check(run->state, run->identity, training->ignore_mismatch, err)))
         return (int)err->status;
     return pt_training_check(training, err);
-}
-
-static int open_log(struct run *run, struct pt_error *err)
-{
-    const char *path = run->settings->log;
-    struct pt_position resumed = {0};
-    if (run->state)
-        resumed = pt_training_resumed(&run->training);
-    run->start = resumed.done;
-    if (path && pt_run_log_open(&run->log, path, run->state ? &resumed : NULL, err))
-        return (int)err->status;
-    run->training.log = run->log;
-    return PT_OK;
 }
 
 /* In the words of PEFT's print_trainable_parameters. */
@@ -416,7 +418,7 @@ static int do_run(struct run *run, struct pt_error *err)
     if (check_settings(run->settings, run->stream_path, err) || open_output(run, err))
         return (int)err->status;
     pt_source_set_interrupt(should_stop, run);
-    if (open_inputs(run, err) || prepare(run, err) || open_log(run, err) || train(run, &result, err))
+    if (open_inputs(run, err) || prepare(run, err) || train(run, &result, err))
         return (int)err->status;
     return result.stopped ? report_stop(run, &result) : deliver(run, &result, err);
 }

@@ -372,11 +372,16 @@ static int finish(struct run *run, struct pt_error *err)
                              pt_clock_seconds() - run->start_seconds, err);
 }
 
+static int tell_started(const struct pt_training *plan, struct pt_error *err)
+{
+    return plan->events.started ? plan->events.started(plan->events.context, err) : PT_OK;
+}
+
 int pt_training_run(const struct pt_training *training, struct pt_training_result *result,
                     struct pt_error *err)
 {
     struct run run = {.plan = training};
-    if (!start(&run, err) && !go_through(&run, err) && !finish(&run, err))
+    if (!start(&run, err) && !tell_started(training, err) && !go_through(&run, err) && !finish(&run, err))
         *result = (struct pt_training_result){run.at, run.stopped};
     pt_optimizer_free(run.optimizer);
     free(run.sequences);

@@ -30,6 +30,8 @@ struct pt_update_report {
 /* What the caller wants to hear; each function may be NULL. */
 struct pt_training_events {
     void *context;
+    /* Once, in front of the first update: a run that goes on has found its place in the stream. May set `log`. */
+    int (*started)(void *context, struct pt_error *err);
     void (*updated)(void *context, const struct pt_update_report *report);
     void (*evaluated)(void *context, const struct pt_position *position);
     /* Asked between updates: true ends the run tidily. */

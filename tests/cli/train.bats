@@ -379,6 +379,11 @@ wait_for_step() {
     exits 4 train --resume "$PROMPT" -o tuned "$UPDATES"
     says "not the state of a run"
     [ ! -e tuned ]
+    train -q --max-steps 8 --log log --log-every 1 "$UPDATES" >longer
+    cp log log.before
+    head -c $(($(stat -c %s "$UPDATES") / 20)) "$UPDATES" >cut
+    exits 3 train --resume state --log log -o tuned cut
+    cmp log log.before
 }
 
 @test "inputs that do not belong together name both fingerprints" {
