@@ -166,7 +166,7 @@ static void close_run(struct run *run)
 /* The model's own settings, and the options on top. */
 static int choose_generation(struct run *run, struct pt_error *err)
 {
-    pt_generation_defaults(&run->generation, pt_model_config(run->model.base));
+    pt_generation_defaults(&run->generation);
     run->generation.greedy = run->settings->greedy;
     if (pt_generation_read(&run->generation, run->settings->model, err))
         return (int)err->status;

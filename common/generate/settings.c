@@ -32,7 +32,7 @@ const struct pt_generation_range pt_generation_ranges[PT_GENERATION_NUMBERS] = {
 #undef FIELD
 };
 
-void pt_generation_defaults(struct pt_generation_settings *settings, const struct pt_config *config)
+void pt_generation_defaults(struct pt_generation_settings *settings)
 {
     *settings = (struct pt_generation_settings){
         .repetition_penalty = 1,
@@ -42,8 +42,6 @@ void pt_generation_defaults(struct pt_generation_settings *settings, const struc
         .typical_p = 1,
         .max_length = 256,
     };
-    if (config->eos_id >= 0)
-        settings->eos_ids[settings->n_eos_ids++] = (uint32_t)config->eos_id;
 }
 
 bool pt_generation_ends(const struct pt_generation_settings *settings, uint32_t id)
@@ -193,9 +191,7 @@ static int read_file(struct pt_generation_settings *settings, const char *path, 
     json_t *object = NULL;
     if (access(path, F_OK) || pt_json_load(&object, path, err))
         return (int)err->status;
-    if (own)
-        settings->n_eos_ids = 0;
-    else
+    if (!own)
         drop_old_defaults(object);
     (void)!read_object(settings, object, path, err);
     json_decref(object);

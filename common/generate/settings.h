@@ -6,7 +6,6 @@
 #define PT_GENERATE_SETTINGS_H
 
 #include "base/error.h"
-#include "model/config.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -57,11 +56,11 @@ extern const struct pt_generation_range {
     double low, high;
 } pt_generation_ranges[PT_GENERATION_NUMBERS];
 
-/* The defaults for a model: its end-of-sequence id from config.json. */
-void pt_generation_defaults(struct pt_generation_settings *settings, const struct pt_config *config);
+/* The defaults, in which nothing ends a text. */
+void pt_generation_defaults(struct pt_generation_settings *settings);
 /*
- * What FOLDER/generation_config.json says on top, which then alone says what ends a text; where there is
- * none, what config.json says of the same fields, as old files do. A field that asks for what we do not do
+ * What FOLDER/generation_config.json says on top; where there is none, what config.json says of the same
+ * fields, as old files do: one of the two alone says what ends a text. A field that asks for what we do not do
  * (beam search, a list of bad words, ...) is PT_MISMATCH and named.
  */
 int pt_generation_read(struct pt_generation_settings *settings, const char *folder,

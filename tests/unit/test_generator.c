@@ -36,7 +36,8 @@ static void open_fixture(struct fixture *fixture, const char *name)
     fixture->plugs.rows = (struct pt_plug_rows){.n = prompt->shape[0], .values = prompt->data};
     struct pt_engine_options options = {0};
     OK(pt_engine_open(&fixture->engine, fixture->model, fixture->math, &fixture->plugs, &options, &err));
-    pt_generation_defaults(&fixture->settings, pt_model_config(fixture->model));
+    pt_generation_defaults(&fixture->settings);
+    OK(pt_generation_read(&fixture->settings, path, &err));
     fixture->settings.max_new_tokens = 24;
 }
 
