@@ -88,7 +88,7 @@ struct pt_output_name {
 /*
  * Refuses, before anything is opened for writing, two outputs that are one file, of which the later would
  * replace the earlier, and an output that is one of the inputs (NULL: there is none; a folder stands for the
- * files of a model or an adapter in it): PT_USAGE. What is in /dev may be named twice.
+ * files of a model or an adapter in it): PT_USAGE. Devices, such as /dev/null, may be named twice.
  */
 int pt_check_outputs(const struct pt_output_name *outputs, size_t n_outputs, const char *const *inputs,
                      size_t n_inputs, struct pt_error *err) PT_MUST_USE;

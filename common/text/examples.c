@@ -96,18 +96,14 @@ static const struct pt_field *value_of(const struct pt_examples *examples, const
 
 bool pt_examples_know_field(const struct pt_template *template, const char *field)
 {
-    static const char *const always[] = {"input_ids", "labels", "completion"}, *const built_in[] = {
-                                                                                   "instruction", "input",
-                                                                                   "output", "prompt"};
-    for (size_t i = 0; i < sizeof always / sizeof *always; i++)
-        if (strcmp(field, always[i]) == 0)
+    /* Those behind the third only where no template says what it has. */
+    static const char *const names[] = {"input_ids", "labels", "completion", "instruction",
+                                        "input",     "output", "prompt"};
+    const size_t n = template ? 3 : sizeof names / sizeof *names;
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(field, names[i]) == 0)
             return true;
-    if (template)
-        return pt_template_has_field(template, field);
-    for (size_t i = 0; i < sizeof built_in / sizeof *built_in; i++)
-        if (strcmp(field, built_in[i]) == 0)
-            return true;
-    return false;
+    return template && pt_template_has_field(template, field);
 }
 
 static int kind_of(const struct pt_examples *examples, const struct pt_record *record,
