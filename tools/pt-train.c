@@ -227,7 +227,8 @@ static int follow_state(const struct pt_state *state, struct pt_tuned_model_opti
                         struct pt_error *err)
 {
     const char *math = pt_state_identity(state, PT_RUN_MATH),
-               *rows = pt_state_identity(state, PT_RUN_SLICE_ROWS);
+               *rows = pt_state_identity(state, PT_RUN_SLICE_ROWS),
+               *activations = pt_state_identity(state, PT_RUN_ACTIVATIONS);
     uint64_t slice_rows;
     if (!math || !pt_math_is_setting(math))
         return pt_fail(err, PT_BAD_INPUT, "%s: arithmetic '%s' of no known mode and path",
@@ -235,9 +236,14 @@ static int follow_state(const struct pt_state *state, struct pt_tuned_model_opti
     if (!rows || !pt_parse_u64(rows, 1, PT_MOST_SLICE_ROWS, &slice_rows))
         return pt_fail(err, PT_BAD_INPUT, "%s: slices of '%s' rows, not of 1 to %d", pt_state_name(state),
                        rows ? rows : "", PT_MOST_SLICE_ROWS);
+    const bool recomputed = activations && !strcmp(activations, PT_RUN_RECOMPUTED);
+    if (!recomputed && !(activations && !strcmp(activations, PT_RUN_KEPT)))
+        return pt_fail(err, PT_BAD_INPUT, "%s: activations '%s', neither %s nor %s", pt_state_name(state),
+                       activations ? activations : "", PT_RUN_KEPT, PT_RUN_RECOMPUTED);
     if (!strcmp(options->math, "auto"))
         options->math = math;
     options->engine.slice_rows = slice_rows;
+    options->engine.recompute = recomputed;
     return PT_OK;
 }
 

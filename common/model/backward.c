@@ -1,7 +1,8 @@
 /*
  * The backward pass, the forward's steps in reverse. It carries one gradient of the stream down
  * (space->gradient), forms the inputs of trained linears again from what was kept, and stops below the lowest
- * thing that is trained. Contributions of the sequences to the keys and values of the rows in front gather in
+ * thing that is trained. Where only the inputs of layers were kept it computes each layer again before its
+ * backward. Contributions of the sequences to the keys and values of the rows in front gather in
  * front_key_gradients until the last pass takes the rows in front along (`from` is 0).
  */
 #include "model/pass.h"
@@ -358,7 +359,9 @@ int pt_pass_backward(struct pt_pass *pass, size_t from, struct pt_error *err)
     for (size_t l = n_layers; l-- > 0;) {
         if (ends_above(pass, l, PT_STEP_MLP_OUT_NORM))
             return PT_OK;
-        pt_model_read_ahead(pass->model, l - 1);
+        pt_model_read_ahead(pass->model, l - 1, l + 1);
+        if (space->keep == PT_KEEP_INPUTS && pt_pass_layer_again(pass, l, from, err))
+            return (int)err->status;
         if (backward_layer(pass, l, from, err))
             return (int)err->status;
     }

@@ -29,7 +29,7 @@ static int compute_front(struct pt_cache *cache, struct pt_error *err)
     size_t n_front = cache->engine->weights.rows.n;
     if (!n_front)
         return PT_OK;
-    if (pt_engine_reserve(cache->engine, n_front, err) ||
+    if (pt_engine_reserve(cache->engine, n_front, false, err) ||
         pt_rows_start(&cache->rows, n_front, cache->engine->weights.n_keys, false, err))
         return (int)err->status;
     return pt_pass_forward(&cache->pass, 0, err);
@@ -115,7 +115,7 @@ static int add_inputs(struct pt_cache *cache, const struct pt_cache_input *input
         if (pt_rows_add_run(&cache->rows, &run, 1, err))
             return (int)err->status;
     }
-    return pt_engine_reserve(cache->engine, cache->rows.n, err);
+    return pt_engine_reserve(cache->engine, cache->rows.n, false, err);
 }
 
 int pt_cache_append(struct pt_cache *cache, const struct pt_cache_input *inputs, size_t n_inputs,

@@ -18,46 +18,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DEFAULT_SLICE_ROWS = 512, STREAMING_SLICE_ROWS = 1 << 16 };
-
-static size_t bytes_for(const struct pt_engine *engine, size_t n_rows)
-{
-    const struct pt_config *config = engine->pass.config;
-    size_t front = config->n_layers * engine->weights.rows.n * 2 * pt_config_kv_size(config) * sizeof(float);
-    return pt_workspace_bytes(config, &engine->weights, n_rows, pt_weights_trained(&engine->weights)) +
-           2 * front;
-}
-
-uint64_t pt_engine_bytes(const struct pt_engine *engine, size_t n_rows)
-{
-    return bytes_for(engine, engine->weights.rows.n + n_rows);
-}
-
-static void unpack(struct pt_engine *engine, size_t n_rows)
-{
-    if (engine->weights.panels)
-        pt_log(PT_LOG_VERBOSE, "memory: a sequence of %zu rows needs that of the packed weights", n_rows);
-    pt_panels_close(&engine->weights, engine->model);
-}
-
-int pt_engine_reserve(struct pt_engine *engine, size_t n_rows, struct pt_error *err)
-{
-    size_t usual = engine->weights.rows.n + engine->slice_rows;
-    n_rows = n_rows > usual ? n_rows : usual;
-    size_t bytes = bytes_for(engine, n_rows);
-    if (engine->options.memory && bytes + engine->weights.panels_bytes > engine->options.memory)
-        unpack(engine, n_rows);
-    if (engine->options.memory && bytes > engine->options.memory) {
-        char needed[PT_NUMBER_TEXT], allowed[PT_NUMBER_TEXT];
-        pt_fail(err, PT_FAILED, "%s: a sequence of %zu rows needs %s of memory, %s is allowed",
-                pt_model_name(engine->model), n_rows, pt_format_size(bytes, needed),
-                pt_format_size(engine->options.memory, allowed));
-        return pt_error_hint(err, "--memory allows more; a shorter --max-length needs less");
-    }
-    return pt_workspace_ensure(&engine->space, engine->pass.config, &engine->weights, n_rows,
-                               pt_weights_trained(&engine->weights), err);
-}
-
 int pt_engine_check_ids(const struct pt_engine *engine, const uint32_t *words, size_t n, size_t index,
                         struct pt_error *err)
 {
@@ -74,23 +34,6 @@ float *pt_engine_new_front_keys(const struct pt_engine *engine, struct pt_error 
 {
     const struct pt_config *config = engine->pass.config;
     return pt_new_floats(config->n_layers * engine->weights.rows.n * 2 * pt_config_kv_size(config), err);
-}
-
-/* The slice's size is a number of rows of sequences; the state of a training records it, since other slices
- * give other last bits. Every slice reads all weights twice, so a model that memory does not hold gets slices
- * as large as they can be. */
-static void choose_slice_rows(struct pt_engine *engine)
-{
-    const size_t n_front = engine->weights.rows.n;
-    const uint64_t memory = engine->options.memory;
-    const bool streams = pt_model_bytes(engine->model) + bytes_for(engine, n_front + DEFAULT_SLICE_ROWS) >
-                         pt_memory_available();
-    engine->slice_rows = engine->options.slice_rows;
-    if (engine->slice_rows)
-        return;
-    engine->slice_rows = streams && memory ? STREAMING_SLICE_ROWS : DEFAULT_SLICE_ROWS;
-    while (memory && engine->slice_rows > 1 && bytes_for(engine, n_front + engine->slice_rows) > memory)
-        engine->slice_rows /= 2;
 }
 
 static int prepare(struct pt_engine *engine, const struct pt_math *math, struct pt_error *err)
@@ -118,26 +61,15 @@ static int prepare(struct pt_engine *engine, const struct pt_math *math, struct 
     pass->front_keys = pt_engine_new_front_keys(engine, err);
     pass->front_key_gradients = pt_engine_new_front_keys(engine, err);
     pass->front_final_gradient = pt_new_floats(config->hidden_size, err);
-    choose_slice_rows(engine);
+    pt_engine_choose_slices(engine);
     return (int)err->status;
 }
 
-static uint64_t rest(uint64_t all, uint64_t taken)
-{
-    return all > taken ? all - taken : 0;
-}
-
-/* In what memory the rest leaves, the pages of the checkpoint included, which few rows are multiplied from.
- */
 static int pack(struct pt_engine *engine, struct pt_error *err)
 {
-    if (!engine->options.pack)
-        return PT_OK;
-    const struct pt_memory_plan plan = pt_engine_plan(engine);
-    const uint64_t allowed = rest(engine->options.memory ? engine->options.memory : UINT64_MAX, plan.total),
-                   left = rest(pt_memory_available(), plan.total + plan.mapped);
-    return pt_panels_open(&engine->weights, engine->model, engine->pass.math, allowed < left ? allowed : left,
-                          err);
+    return engine->options.pack ? pt_panels_open(&engine->weights, engine->model, engine->pass.math,
+                                                 pt_engine_room_for_panels(engine), err)
+                                : PT_OK;
 }
 
 int pt_engine_open(struct pt_engine **engine, const struct pt_model *model, const struct pt_math *math,
@@ -183,6 +115,7 @@ struct batch {
     bool front_predicts; /* some sequence counts its first token, and there are rows in front that predict it
                           */
     size_t largest;      /* rows of sequences in the largest slice */
+    size_t n_slices;
 };
 
 /* The end of the slice that begins at `begin`: as many sequences as fit, at least one that has rows. */
@@ -215,6 +148,7 @@ static int plan(struct pt_engine *engine, struct batch *batch, struct pt_error *
     for (size_t begin = 0, n_rows; begin < batch->n; begin = slice_end(engine, batch, begin, &n_rows)) {
         slice_end(engine, batch, begin, &n_rows);
         batch->largest = n_rows > batch->largest ? n_rows : batch->largest;
+        batch->n_slices++;
     }
     return PT_OK;
 }
@@ -267,7 +201,7 @@ static int run_batch(struct pt_engine *engine, struct batch *batch, bool backwar
         return (int)err->status;
     if (!batch->largest && !batch->front_predicts)
         return PT_OK;
-    if (pt_engine_reserve(engine, n_front + batch->largest, err))
+    if (pt_engine_reserve(engine, n_front + batch->largest, backward && batch->n_slices > 1, err))
         return (int)err->status;
     memset(engine->pass.front_key_gradients, 0,
            config->n_layers * n_front * 2 * pt_config_kv_size(config) * sizeof(float));
@@ -319,7 +253,7 @@ int pt_engine_logits(struct pt_engine *engine, const uint32_t *words, size_t n, 
     size_t n_front = engine->weights.rows.n;
     if (!n)
         return PT_OK;
-    if (pt_engine_check_ids(engine, words, n, 0, err) || pt_engine_reserve(engine, n_front + n, err) ||
+    if (pt_engine_check_ids(engine, words, n, 0, err) || pt_engine_reserve(engine, n_front + n, false, err) ||
         pt_rows_start(&engine->rows, n_front, engine->weights.n_keys, false, err) ||
         pt_rows_add_run(&engine->rows, &run, n, err) || pt_pass_forward(&engine->pass, 0, err))
         return (int)err->status;
@@ -330,4 +264,9 @@ int pt_engine_logits(struct pt_engine *engine, const uint32_t *words, size_t n, 
 size_t pt_engine_slice_rows(const struct pt_engine *engine)
 {
     return engine->slice_rows;
+}
+
+bool pt_engine_recomputes(const struct pt_engine *engine)
+{
+    return engine->recomputes;
 }

@@ -18,6 +18,7 @@ struct pt_engine_options {
     bool pack;         /* matrices are kept in the form of products as well, as many as fit into that */
     size_t slice_rows; /* rows of examples in a slice of an update, at most PT_MOST_SLICE_ROWS; 0: by the
                           memory, at least 512 where it allows */
+    bool recompute;    /* with slice_rows: as pt_engine_recomputes was */
 };
 
 /* An example of an update or an evaluation: stream words (id, top bit set where it counts in the loss). */
@@ -60,7 +61,9 @@ int pt_engine_logits(struct pt_engine *engine, const uint32_t *words, size_t n, 
 
 /* Bytes of memory that a pass over so many rows of sequences takes, of those that the options allow. */
 uint64_t pt_engine_bytes(const struct pt_engine *engine, size_t n_rows);
-/* Rows of a slice in use (recorded in states: other slices give other last bits). */
+/* Rows of a slice in use, and whether a backward computes layers again where an update has several slices.
+ * Both are recorded in states, since others give other last bits. */
 size_t pt_engine_slice_rows(const struct pt_engine *engine);
+bool pt_engine_recomputes(const struct pt_engine *engine);
 
 #endif

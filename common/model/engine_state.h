@@ -17,10 +17,17 @@ struct pt_engine {
     struct pt_sequence_loss *each; /* of the current call, owned */
     size_t each_capacity;
     size_t slice_rows;
+    bool recomputes; /* where an update has several slices */
 };
 
-/* Room for n_rows rows within the memory allowed; PT_FAILED says how much it would take. */
-int pt_engine_reserve(struct pt_engine *engine, size_t n_rows, struct pt_error *err) PT_MUST_USE;
+/* Settles slice_rows and recomputes, by the options, or else by the memory. */
+void pt_engine_choose_slices(struct pt_engine *engine);
+/* Bytes that packed weights may take. */
+uint64_t pt_engine_room_for_panels(const struct pt_engine *engine);
+/* Room for n_rows rows within the memory allowed, for `several` slices of an update or for one pass;
+ * PT_FAILED says how much it would take. */
+int pt_engine_reserve(struct pt_engine *engine, size_t n_rows, bool several,
+                      struct pt_error *err) PT_MUST_USE;
 /* PT_MISMATCH for an id that is not in the model's vocabulary; `index` is the sequence's number for the
  * message. */
 int pt_engine_check_ids(const struct pt_engine *engine, const uint32_t *words, size_t n, size_t index,

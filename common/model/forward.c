@@ -188,7 +188,7 @@ static void close_half(const struct pt_pass *pass, const struct pt_half *half, c
         norm_rows(pass, norm, span, sum, stream, half->norm);
 }
 
-/* The second half of a layer, on `span` rows. */
+/* The second half of a layer, on `span` rows; without `output` no further than its first projection. */
 static void forward_mlp(const struct pt_pass *pass, size_t index, struct pt_span span, float *output)
 {
     const struct pt_layer *layer = &pass->weights->layers[index];
@@ -199,6 +199,8 @@ static void forward_mlp(const struct pt_pass *pass, size_t index, struct pt_span
         normed = pass->space->normed;
     }
     projection_rows(pass, &layer->up, span, normed, kept->up, pt_config_up_size(pass->config));
+    if (!output)
+        return;
     pt_pass_activate(pass, index, span);
     linear_rows(pass, &layer->mlp_down, span, pass->space->inner, result_of(&kept->mlp_half, output));
     close_half(pass, &kept->mlp_half, &layer->mlp_norm, &layer->mlp_out_norm, span,
@@ -215,7 +217,7 @@ static const float *drop_rows(const struct pt_pass *pass, size_t from, const str
     return gathered;
 }
 
-static int forward_layer(struct pt_pass *pass, size_t index, size_t from, struct pt_error *err)
+static int forward_layer(struct pt_pass *pass, size_t index, size_t from, float *output, struct pt_error *err)
 {
     const struct pt_layer *layer = &pass->weights->layers[index];
     struct pt_workspace *space = pass->space;
@@ -239,8 +241,20 @@ static int forward_layer(struct pt_pass *pass, size_t index, size_t from, struct
                 result_of(&kept->attention_half, kept->mid));
     close_half(pass, &kept->attention_half, &layer->attention_norm, &layer->attention_out_norm, span,
                residual, kept->mid);
-    forward_mlp(pass, index, span, last ? space->output : space->kept[index + 1].x);
+    forward_mlp(pass, index, span, output);
     return PT_OK;
+}
+
+static float *output_of(const struct pt_pass *pass, size_t layer)
+{
+    return pt_pass_is_last(pass, layer) ? pass->space->output : pass->space->kept[layer + 1].x;
+}
+
+int pt_pass_layer_again(struct pt_pass *pass, size_t layer, size_t from, struct pt_error *err)
+{
+    const struct pt_half *half = &pass->space->kept[layer].mlp_half;
+    const bool norm_behind = half->branch || half->sum; /* whose backward reads what the last linear gave */
+    return forward_layer(pass, layer, from, norm_behind ? output_of(pass, layer) : NULL, err);
 }
 
 static size_t positions_reached(const struct pt_pass *pass, size_t from)
@@ -260,8 +274,8 @@ int pt_pass_forward(struct pt_pass *pass, size_t from, struct pt_error *err)
     pt_weights_refresh(pass->weights);
     embed(pass, from);
     for (size_t l = 0; l < pass->config->n_layers; l++) {
-        pt_model_read_ahead(pass->model, l + 1);
-        if (forward_layer(pass, l, from, err))
+        pt_model_read_ahead(pass->model, l + 1, l - 1);
+        if (forward_layer(pass, l, from, output_of(pass, l), err))
             return (int)err->status;
     }
     if (pass->weights->final_norm.weight)

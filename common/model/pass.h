@@ -64,8 +64,10 @@ void pt_pass_group(const struct pt_pass *pass, struct pt_span span, const float 
 /* The rows as they go into the embedding norm: to [rows, hidden], from row `from` on. */
 void pt_pass_input(const struct pt_pass *pass, size_t from, float *to);
 /* From the input to the final norm's output (space->final), with everything on the way kept that a backward
- * reads. */
+ * reads, as far as space->keep goes. */
 int pt_pass_forward(struct pt_pass *pass, size_t from, struct pt_error *err) PT_MUST_USE;
+/* Once more from a layer's kept input to everything that its backward reads. */
+int pt_pass_layer_again(struct pt_pass *pass, size_t layer, size_t from, struct pt_error *err) PT_MUST_USE;
 
 /* Logits [n_predictions, vocab] of all predictions. */
 void pt_pass_logits(const struct pt_pass *pass, float *logits);

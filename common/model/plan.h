@@ -8,7 +8,7 @@
 
 struct pt_memory_plan {
     uint64_t mapped;     /* bytes of the checkpoint, in the page cache and shared between processes */
-    uint64_t kept;       /* activations kept of the layers for the backward */
+    uint64_t kept;       /* activations kept of the layers for the backward, or their inputs alone */
     uint64_t scratch;    /* rows on their way through one layer */
     uint64_t logits;     /* of as many rows as exist at a time */
     uint64_t front;      /* keys and values of the rows in front, and their gradients */
@@ -18,6 +18,7 @@ struct pt_memory_plan {
     uint64_t total;      /* of all but `mapped` */
     size_t n_rows;       /* in a slice, those in front included */
     size_t n_logit_rows; /* at a time */
+    bool recomputes;     /* what is kept are the inputs */
 };
 
 /* Bytes of the tensors in use, a tied head's once. */

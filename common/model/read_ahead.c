@@ -2,6 +2,9 @@
  * Asking is cheap only where there is something to read: the kernel walks over all pages of the range. So the
  * first and the last page of each matrix are looked at first. Passes go up and down over the layers, and
  * pages are dropped oldest first, so a matrix that lost any of them lost one of these.
+ *
+ * Left to itself the kernel keeps pages that were used, and drops those that were read ahead and were not used
+ * yet. So while there is something to read, the layer that was left is given up first.
  */
 #include "model/read_ahead.h"
 
@@ -18,25 +21,39 @@ static bool is_resident(uintptr_t at, uintptr_t page)
     return mincore((void *)at, page, &resident) || (resident & 1);
 }
 
-static void read_matrix(const struct pt_tensor *tensor)
+struct pages {
+    uintptr_t begin, end;
+};
+
+static struct pages pages_of(const struct pt_tensor *tensor, uintptr_t page)
 {
-    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-    const uintptr_t begin = (uintptr_t)tensor->data / page * page,
-                    end = ((uintptr_t)tensor->data + tensor->n_bytes + page - 1) / page * page;
-    if (!is_resident(begin, page) || !is_resident(end - page, page))
-        (void)madvise((void *)begin, end - begin, MADV_WILLNEED); /* advice: nothing depends on it */
+    const uintptr_t data = (uintptr_t)tensor->data;
+    return (struct pages){data / page * page, (data + tensor->n_bytes + page - 1) / page * page};
 }
 
-void pt_model_read_ahead(const struct pt_model *model, size_t layer)
+/* Advises on each matrix of a layer, or for MADV_WILLNEED on those that memory lacks; says whether there was any. */
+static bool advise(const struct pt_model *model, size_t layer, int advice)
 {
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
     const size_t n_layers = pt_model_config(model)->n_layers;
-    if (layer > n_layers)
-        return;
     const bool head = layer == n_layers;
-    for (enum pt_role role = head ? PT_HEAD : PT_FIRST_LAYER_ROLE; role < (head ? PT_HEAD + 1 : PT_ROLES);
-         role++) {
+    bool any = false;
+    for (enum pt_role role = head ? PT_HEAD : PT_FIRST_LAYER_ROLE;
+         layer <= n_layers && role < (head ? PT_HEAD + 1 : PT_ROLES); role++) {
         const struct pt_tensor *tensor = pt_model_tensor(model, head ? 0 : (unsigned)layer, role);
-        if (tensor && tensor->n_bytes >= LEAST_BYTES)
-            read_matrix(tensor);
+        if (!tensor || tensor->n_bytes < LEAST_BYTES)
+            continue;
+        const struct pages pages = pages_of(tensor, page);
+        if (advice == MADV_WILLNEED && is_resident(pages.begin, page) && is_resident(pages.end - page, page))
+            continue;
+        (void)madvise((void *)pages.begin, pages.end - pages.begin, advice); /* nothing depends on it */
+        any = true;
     }
+    return any;
+}
+
+void pt_model_read_ahead(const struct pt_model *model, size_t next, size_t left)
+{
+    if (advise(model, next, MADV_WILLNEED))
+        (void)advise(model, left, MADV_COLD);
 }

@@ -8,9 +8,10 @@
 #include "model/model.h"
 
 /*
- * Asks the kernel to read the matrices of a layer, or of the head for the number of layers; any other number
- * asks for nothing. It returns without waiting for them. Where all is in memory it costs some microseconds.
+ * Asks the kernel to read the matrices of the layer `next`, and if there is anything to read, to drop those of
+ * the layer `left` before others. The number of layers stands for the head, any greater one for nothing. It
+ * returns without waiting. Where all is in memory it costs some microseconds.
  */
-void pt_model_read_ahead(const struct pt_model *model, size_t layer);
+void pt_model_read_ahead(const struct pt_model *model, size_t next, size_t left);
 
 #endif

@@ -45,10 +45,10 @@ static struct pt_half lay_out_half(struct arena *arena, const struct pt_config *
     return half;
 }
 
-static struct pt_kept lay_out_layer(struct arena *arena, const struct pt_config *config, bool own_input,
-                                    size_t n)
+/* What a layer has besides its input. */
+static struct pt_kept lay_out_layer(struct arena *arena, const struct pt_config *config, size_t n)
 {
-    struct pt_kept kept = {.x = take(arena, n, config->hidden_size)};
+    struct pt_kept kept = {0};
     if (pt_config_has_role(config, PT_Q_NORM_WEIGHT)) {
         kept.raw = take(arena, n, pt_config_qkv_size(config));
         kept.q_rstd = take(arena, n, config->n_heads);
@@ -59,9 +59,6 @@ static struct pt_kept lay_out_layer(struct arena *arena, const struct pt_config 
     kept.attention_half = lay_out_half(arena, config, PT_ATTENTION_OUT_NORM_WEIGHT, n);
     kept.mlp_half = lay_out_half(arena, config, PT_MLP_OUT_NORM_WEIGHT, n);
     kept.mid = take(arena, n, config->hidden_size);
-    kept.mlp_x = config->parallel ? kept.x : kept.mid;
-    if (own_input)
-        kept.mlp_x = take(arena, n, config->hidden_size);
     kept.up = take(arena, n, pt_config_up_size(config));
     return kept;
 }
@@ -88,39 +85,59 @@ static void lay_out_scratch(struct arena *arena, const struct pt_config *config,
     space->low.transposed = take(arena, weights->largest_rank, weights->largest_delta_out);
 }
 
+/* Whether attention's output outlives the forward in the buffers of a layer; where all share them, that of any.
+ */
+static bool keeps_attention(const struct pt_weights *weights, size_t n_layers, enum pt_keep keep,
+                            size_t layer)
+{
+    if (keep == PT_KEEP_ALL)
+        return pt_linear_needs_input(&weights->layers[layer].attention_out);
+    for (size_t l = 0; keep && l < n_layers; l++)
+        if (pt_linear_needs_input(&weights->layers[l].attention_out))
+            return true;
+    return false;
+}
+
 static size_t lay_out(struct arena arena, const struct pt_config *config, const struct pt_weights *weights,
                       struct pt_workspace *space)
 {
+    const size_t n = space->n_rows, n_layers = config->n_layers;
+    struct pt_kept kept = {0};
+    float *x = NULL;
     lay_out_scratch(&arena, config, weights, space);
-    for (size_t l = 0; l < config->n_layers; l++) {
-        bool own = space->keep || !l;
+    for (size_t l = 0; l < n_layers; l++) {
+        if (!l || space->keep)
+            x = take(&arena, n, config->hidden_size);
+        if (!l || space->keep == PT_KEEP_ALL) {
+            kept = lay_out_layer(&arena, config, n);
+            kept.attention = keeps_attention(weights, n_layers, space->keep, l)
+                                 ? take(&arena, n, pt_config_q_size(config))
+                                 : space->attention;
+        }
+        kept.x = x;
+        kept.mlp_x = config->parallel ? x : kept.mid;
         /* Where halves are parallel the last layer's final rows of its input are moved together, and a
          * backward still needs the others where they were. */
-        bool own_input = config->parallel && space->keep && l + 1 == config->n_layers;
-        bool keeps_attention = space->keep && pt_linear_needs_input(&weights->layers[l].attention_out);
-        struct pt_kept kept =
-            own ? lay_out_layer(&arena, config, own_input, space->n_rows) : (struct pt_kept){0};
-        float *attention =
-            keeps_attention ? take(&arena, space->n_rows, pt_config_q_size(config)) : space->attention;
-        if (!space->kept)
-            continue;
-        space->kept[l] = own ? kept : space->kept[0];
-        space->kept[l].attention = attention;
+        if (config->parallel && space->keep && l + 1 == n_layers)
+            kept.mlp_x = take(&arena, n, config->hidden_size);
+        if (space->kept)
+            space->kept[l] = kept;
     }
     return arena.used;
 }
 
 size_t pt_workspace_bytes(const struct pt_config *config, const struct pt_weights *weights, size_t n_rows,
-                          bool keep)
+                          enum pt_keep keep)
 {
     struct pt_workspace space = {.n_rows = n_rows, .keep = keep};
     return lay_out((struct arena){0}, config, weights, &space) + ALIGNMENT;
 }
 
 int pt_workspace_ensure(struct pt_workspace *space, const struct pt_config *config,
-                        const struct pt_weights *weights, size_t n_rows, bool keep, struct pt_error *err)
+                        const struct pt_weights *weights, size_t n_rows, enum pt_keep keep,
+                        struct pt_error *err)
 {
-    if (space->n_rows >= n_rows && (!keep || space->keep))
+    if (space->n_rows >= n_rows && (keep == PT_KEEP_NOTHING || keep == space->keep))
         return PT_OK;
     pt_workspace_free(space);
     space->n_rows = n_rows;

@@ -1,6 +1,8 @@
 /*
  * All row buffers of the engine in one block: what is kept of each layer for the backward, and scratch. Pages
- * that are never written cost no memory.
+ * that are never written cost no memory. Where all of it is too much, the inputs of the layers are kept alone,
+ * and the backward computes the rest of a layer again (T. Chen and others, Training Deep Nets with Sublinear
+ * Memory Cost, 2016).
  */
 #ifndef PT_MODEL_WORKSPACE_H
 #define PT_MODEL_WORKSPACE_H
@@ -11,6 +13,12 @@
 
 /* At most so many rows of logits exist at a time. */
 enum { PT_LOGIT_ROWS = 256, PT_CAPPED_ROWS = 16 };
+
+enum pt_keep {
+    PT_KEEP_NOTHING, /* there is no backward: all layers use the same buffers */
+    PT_KEEP_INPUTS,  /* each layer has its input, and all share the rest, which a backward computes again */
+    PT_KEEP_ALL,
+};
 
 /* [rows] of a norm; a norm of heads has a value for each of them. */
 struct pt_statistics {
@@ -42,9 +50,9 @@ struct pt_kept {
 };
 
 struct pt_workspace {
-    void *block;          /* owned */
-    size_t n_rows;        /* room for so many rows */
-    bool keep;            /* for a backward; else all layers use the same buffers */
+    void *block;   /* owned */
+    size_t n_rows; /* room for so many rows */
+    enum pt_keep keep;
     struct pt_kept *kept; /* [n_layers], owned */
     struct pt_statistics embedding_norm, final_norm;
     float *output;            /* [rows, hidden] of the last layer, final rows */
@@ -59,12 +67,13 @@ struct pt_workspace {
     struct pt_low_rank low;
 };
 
-/* Bytes for n_rows rows, with everything kept that a backward needs or nothing. */
+/* Bytes for n_rows rows. */
 size_t pt_workspace_bytes(const struct pt_config *config, const struct pt_weights *weights, size_t n_rows,
-                          bool keep);
-/* Makes the workspace at least that large; what was in it is lost if it has to grow. */
+                          enum pt_keep keep);
+/* Room for at least n_rows rows of which that is kept; for nothing, one that keeps more does as well. What was
+ * in it is lost if it has to change. */
 int pt_workspace_ensure(struct pt_workspace *space, const struct pt_config *config,
-                        const struct pt_weights *weights, size_t n_rows, bool keep,
+                        const struct pt_weights *weights, size_t n_rows, enum pt_keep keep,
                         struct pt_error *err) PT_MUST_USE;
 void pt_workspace_free(struct pt_workspace *space);
 

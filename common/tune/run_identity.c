@@ -59,7 +59,9 @@ static int set_inputs(json_t *identity, const struct pt_training *training, stru
 static int set_arithmetic(json_t *identity, const struct pt_tuned_model *model, struct pt_error *err)
 {
     if (set(identity, PT_RUN_MATH, pt_math_name(model->math), err) ||
-        set(identity, "kernels", pt_math_describe(model->math), err))
+        set(identity, "kernels", pt_math_describe(model->math), err) ||
+        set(identity, PT_RUN_ACTIVATIONS,
+            pt_engine_recomputes(model->engine) ? PT_RUN_RECOMPUTED : PT_RUN_KEPT, err))
         return (int)err->status;
     return set_count(identity, PT_RUN_SLICE_ROWS, pt_engine_slice_rows(model->engine), err);
 }

@@ -6,8 +6,11 @@
 
 #include "tune/training.h"
 
-#define PT_RUN_MATH "math"             /* pt_math_name */
-#define PT_RUN_SLICE_ROWS "slice rows" /* pt_engine_slice_rows */
+#define PT_RUN_MATH "math"               /* pt_math_name */
+#define PT_RUN_SLICE_ROWS "slice rows"   /* pt_engine_slice_rows */
+#define PT_RUN_ACTIVATIONS "activations" /* pt_engine_recomputes: one of the next two */
+#define PT_RUN_KEPT "kept"
+#define PT_RUN_RECOMPUTED "recomputed"
 
 /*
  * An object of strings: model, prompt (values and metadata), head of the stream, arithmetic, slices, and the

@@ -23,6 +23,17 @@ setup() {
     [ "$small" -lt "$large" ]
 }
 
+@test "a run goes on with too little memory for all activations, to the same bytes" {
+    train() { pt-train -q -m "$MODEL" -p first "$@" updates; }
+    train -o whole
+    train --memory 1G --max-steps 1 --save state -o half # of slices of 512 rows: 23 MB with all activations
+    exits 0 train --memory 20M --resume state -o gone-on
+    same_bytes whole gone-on
+    exits 1 train --memory 12M --resume state -o refused
+    says "a sequence of 516 rows needs 16.7 MiB of memory, 12.0 MiB is allowed"
+    [ ! -e refused ]
+}
+
 @test "--pack keeps weights packed as far as the memory goes, and gives the same bytes" {
     local some sizes="packed weights ([0-9.]+) MiB.*memory: ([0-9.]+) MiB beside the mapped weights"
     train() { exits 0 pt-train -v -m "$MODEL" -p first --math f32:portable "$@" updates; }

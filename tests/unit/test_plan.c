@@ -34,6 +34,7 @@ static void compare(bool trained, const struct pt_engine_options *options)
     assert_int_equal(plan.kept > 0, trained);
     assert_int_equal(plan.front > 0, trained);
     assert_int_equal(plan.panels > 0, options && options->pack);
+    assert_int_equal(plan.recomputes, options && options->recompute);
     close_bench(&bench);
 }
 
@@ -47,6 +48,12 @@ static void plan_of_packed_weights_is_what_is_allocated(void **state)
 {
     (void)state;
     compare(true, &(struct pt_engine_options){.pack = true});
+}
+
+static void plan_of_layers_computed_again_is_what_is_allocated(void **state)
+{
+    (void)state;
+    compare(true, &(struct pt_engine_options){.slice_rows = LENGTH, .recompute = true});
 }
 
 static void plan_of_evaluation_is_what_is_allocated(void **state)
@@ -86,6 +93,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(plan_of_training_is_what_is_allocated),
         cmocka_unit_test(plan_of_packed_weights_is_what_is_allocated),
+        cmocka_unit_test(plan_of_layers_computed_again_is_what_is_allocated),
         cmocka_unit_test(plan_of_evaluation_is_what_is_allocated),
         cmocka_unit_test(less_memory_makes_smaller_slices),
         cmocka_unit_test(mapped_bytes_are_those_of_the_tensors),

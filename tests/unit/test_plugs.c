@@ -117,22 +117,52 @@ static void check_gradient(struct pt_engine *engine, const struct reference *r, 
     free(direction);
 }
 
-/* One update for the gradients, then central differences for each trained thing. */
-static void check_method(const struct reference *r, struct method *method, size_t slice_rows)
+static struct pt_engine *new_engine(const struct reference *r, const struct method *method,
+                                    struct pt_engine_options options)
 {
     struct pt_error err = {0};
-    struct pt_engine_options options = {.slice_rows = slice_rows};
     struct pt_engine *engine;
     if (pt_engine_open(&engine, r->model, r->math, &method->plugs, &options, &err))
         fail_msg("%s", err.message);
+    return engine;
+}
+
+/* The gradients of one update. */
+static void update_anew(struct pt_engine *engine, const struct reference *r, struct method *method)
+{
     for (size_t i = 0; i < method->n_trained; i++)
         memset(method->trained[i].gradient, 0, method->trained[i].n * sizeof(float));
     update(engine, r);
+}
+
+/* Computing the layers again in the backward gives the same bytes, in slices and where one slice has too little
+ * memory for all activations. */
+static void check_recomputed(const struct reference *r, struct method *method, size_t slice_rows,
+                             uint64_t memory)
+{
+    struct pt_engine *engine = new_engine(
+        r, method, (struct pt_engine_options){.slice_rows = slice_rows, .recompute = true, .memory = memory});
+    update_anew(engine, r, method);
+    pt_engine_close(engine);
+    for (size_t i = 0; i < method->n_trained; i++) {
+        const struct trained *t = &method->trained[i];
+        if (memcmp(t->gradient, t->expected, t->n * sizeof(float)))
+            fail_msg("%s: %s: other bytes where layers are computed again", pt_model_name(r->model), t->name);
+    }
+}
+
+/* One update for the gradients, then central differences for each trained thing. */
+static void check_method(const struct reference *r, struct method *method, size_t slice_rows)
+{
+    struct pt_engine *engine = new_engine(r, method, (struct pt_engine_options){.slice_rows = slice_rows});
+    const uint64_t too_little = pt_engine_bytes(engine, pt_engine_slice_rows(engine)) - 1;
+    update_anew(engine, r, method);
     for (size_t i = 0; i < method->n_trained; i++)
         method->trained[i].expected = memcpy(floats(method->trained[i].n), method->trained[i].gradient,
                                              method->trained[i].n * sizeof(float));
     for (size_t i = 0; i < method->n_trained; i++)
         check_gradient(engine, r, &method->trained[i]);
+    check_recomputed(r, method, pt_engine_slice_rows(engine), slice_rows ? 0 : too_little);
     pt_engine_close(engine);
 }
 
@@ -291,7 +321,6 @@ static void slices_change_nothing_but_rounding(void **state)
     struct pt_plug_delta delta;
     struct pt_plug_keys keys;
     struct pt_plug_tensor tensor;
-    struct pt_error err = {0};
     float *whole[8] = {0};
     add_rows(&method, &r);
     add_delta(&method, &delta, &r, 2, PT_ATTENTION_OUT_WEIGHT, 2);
@@ -301,12 +330,9 @@ static void slices_change_nothing_but_rounding(void **state)
     method.plugs.keys = &keys, method.plugs.n_keys = 1;
     method.plugs.tensors = &tensor, method.plugs.n_tensors = 1;
     for (size_t slice_rows = 512; slice_rows; slice_rows /= 8) {
-        struct pt_engine_options options = {.slice_rows = slice_rows};
-        struct pt_engine *engine;
-        assert_int_equal(pt_engine_open(&engine, r.model, r.math, &method.plugs, &options, &err), 0);
-        for (size_t i = 0; i < method.n_trained; i++)
-            memset(method.trained[i].gradient, 0, method.trained[i].n * sizeof(float));
-        update(engine, &r);
+        struct pt_engine *engine =
+            new_engine(&r, &method, (struct pt_engine_options){.slice_rows = slice_rows});
+        update_anew(engine, &r, &method);
         for (size_t i = 0; i < method.n_trained; i++) {
             size_t n = method.trained[i].n;
             if (!whole[i])
