@@ -104,7 +104,7 @@ static int open_inputs(struct run *run, struct pt_error *err)
         .model = run->settings->model,
         .prompt = run->settings->prompt,
         .math = common->math,
-        .engine = {.memory = common->memory},
+        .engine = {.memory = common->memory, .forward_only = true},
         .ignore_fingerprint = common->ignore_fingerprint,
     };
     if (pt_check_binary_input(path, err) || pt_tuned_model_open(&run->model, &options, err))

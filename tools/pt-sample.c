@@ -190,7 +190,7 @@ static int open_model(struct run *run, struct pt_error *err)
         .model = run->settings->model,
         .prompt = run->settings->prompt,
         .math = run->common->math,
-        .engine = {.memory = run->common->memory},
+        .engine = {.memory = run->common->memory, .forward_only = true},
         .ignore_fingerprint = run->common->ignore_fingerprint,
     };
     if (pt_tuned_model_open(&run->model, &options, err))

@@ -222,31 +222,6 @@ static int open_output(struct run *run, struct pt_error *err)
     return PT_OK;
 }
 
-/* The arithmetic and the slices are those of the run that goes on, unless others are asked for. */
-static int follow_state(const struct pt_state *state, struct pt_tuned_model_options *options,
-                        struct pt_error *err)
-{
-    const char *math = pt_state_identity(state, PT_RUN_MATH),
-               *rows = pt_state_identity(state, PT_RUN_SLICE_ROWS),
-               *activations = pt_state_identity(state, PT_RUN_ACTIVATIONS);
-    uint64_t slice_rows;
-    if (!math || !pt_math_is_setting(math))
-        return pt_fail(err, PT_BAD_INPUT, "%s: arithmetic '%s' of no known mode and path",
-                       pt_state_name(state), math ? math : "");
-    if (!rows || !pt_parse_u64(rows, 1, PT_MOST_SLICE_ROWS, &slice_rows))
-        return pt_fail(err, PT_BAD_INPUT, "%s: slices of '%s' rows, not of 1 to %d", pt_state_name(state),
-                       rows ? rows : "", PT_MOST_SLICE_ROWS);
-    const bool recomputed = activations && !strcmp(activations, PT_RUN_RECOMPUTED);
-    if (!recomputed && !(activations && !strcmp(activations, PT_RUN_KEPT)))
-        return pt_fail(err, PT_BAD_INPUT, "%s: activations '%s', neither %s nor %s", pt_state_name(state),
-                       activations ? activations : "", PT_RUN_KEPT, PT_RUN_RECOMPUTED);
-    if (!strcmp(options->math, "auto"))
-        options->math = math;
-    options->engine.slice_rows = slice_rows;
-    options->engine.recompute = recomputed;
-    return PT_OK;
-}
-
 static int open_model(struct run *run, struct pt_error *err)
 {
     struct pt_tuned_model_options options = {
@@ -256,7 +231,7 @@ static int open_model(struct run *run, struct pt_error *err)
         .engine = {.memory = run->common->memory, .pack = run->settings->pack},
         .ignore_fingerprint = run->common->ignore_fingerprint,
     };
-    if (run->state && !options.ignore_fingerprint && follow_state(run->state, &options, err))
+    if (run->state && !options.ignore_fingerprint && pt_run_follow(run->state, &options, err))
         return (int)err->status;
     return pt_tuned_model_open(&run->model, &options, err);
 }

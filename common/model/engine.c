@@ -218,6 +218,8 @@ int pt_engine_update(struct pt_engine *engine, const struct pt_sequence *sequenc
                      struct pt_sequence_loss *each, struct pt_error *err)
 {
     struct batch batch = {.sequences = sequences, .n = n};
+    if (engine->options.forward_only)
+        return pt_fail(err, PT_FAILED, "an engine opened for the forward alone makes no updates");
     if (run_batch(engine, &batch, true, err))
         return (int)err->status;
     *loss = 0;

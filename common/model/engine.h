@@ -19,6 +19,7 @@ struct pt_engine_options {
     size_t slice_rows; /* rows of examples in a slice of an update, at most PT_MOST_SLICE_ROWS; 0: by the
                           memory, at least 512 where it allows */
     bool recompute;    /* with slice_rows: as pt_engine_recomputes was */
+    bool forward_only; /* nothing is kept for a backward; there must be no update */
 };
 
 /* An example of an update or an evaluation: stream words (id, top bit set where it counts in the loss). */

@@ -55,21 +55,30 @@ static void add_positions(const struct pt_pass *pass, size_t from, float *to)
     }
 }
 
+/* The embedding's row of a run's token, as it is stored. */
+static const void *embedding_row(const struct pt_pass *pass, const struct pt_run *run, size_t i)
+{
+    const struct pt_matrix *table = &pass->weights->embedding;
+    return (const char *)table->data +
+           PT_TOKEN_ID(run->words[i]) * table->n_in * pt_dtype_bytes(table->dtype);
+}
+
 void pt_pass_input(const struct pt_pass *pass, size_t from, float *to)
 {
     PT_PROFILED(PT_PART_EMBEDDING, PT_FORWARD,
                 2 * (pass->rows->n - from) * pass->config->hidden_size * sizeof(float));
     const struct pt_matrix *table = &pass->weights->embedding;
     const struct pt_rows *rows = pass->rows;
-    size_t hidden = table->n_in, row_bytes = hidden * pt_dtype_bytes(table->dtype);
+    size_t hidden = table->n_in;
     float scale = pass->weights->embedding_scale;
     if (!from && rows->n_front)
         memcpy(to, pass->weights->rows.values, rows->n_front * hidden * sizeof *to);
-    for (size_t r = 0; r < rows->n_runs; r++)
-        for (size_t i = 0; i < rows->runs[r].n; i++)
-            pt_to_f32(to + (rows->runs[r].first + i) * hidden,
-                      (const char *)table->data + PT_TOKEN_ID(rows->runs[r].words[i]) * row_bytes,
-                      table->dtype, hidden);
+    for (const struct pt_run *run = rows->runs; run < rows->runs + rows->n_runs; run++)
+        for (size_t i = 0; i < run->n; i++)
+            pt_model_read_ahead_row(embedding_row(pass, run, i), hidden * pt_dtype_bytes(table->dtype));
+    for (const struct pt_run *run = rows->runs; run < rows->runs + rows->n_runs; run++)
+        for (size_t i = 0; i < run->n; i++)
+            pt_to_f32(to + (run->first + i) * hidden, embedding_row(pass, run, i), table->dtype, hidden);
     for (size_t i = rows->n_front * hidden; scale != 0 && i < rows->n * hidden; i++)
         to[i] *= scale;
     if (pass->weights->position_embedding.data)

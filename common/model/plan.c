@@ -64,10 +64,10 @@ static bool fits(const struct pt_engine *engine, size_t n_rows, enum pt_keep kee
     return !engine->options.memory || bytes_for(engine, n_rows, keep) <= engine->options.memory;
 }
 
-/* What is kept of n_rows rows. */
+/* What is kept of n_rows rows, of one pass or of several slices. */
 static enum pt_keep choose_keep(const struct pt_engine *engine, size_t n_rows, bool several)
 {
-    if (!pt_weights_trained(&engine->weights))
+    if (engine->options.forward_only || !pt_weights_trained(&engine->weights))
         return PT_KEEP_NOTHING;
     const bool inputs = several ? engine->recomputes : !fits(engine, n_rows, PT_KEEP_ALL);
     return inputs ? PT_KEEP_INPUTS : PT_KEEP_ALL;
@@ -169,18 +169,17 @@ struct pt_memory_plan pt_engine_plan(const struct pt_engine *engine)
 void pt_memory_plan_log(const struct pt_memory_plan *plan, uint64_t allowed)
 {
     char size[8][PT_NUMBER_TEXT];
-    pt_log(PT_LOG_VERBOSE,
-           "memory: %s of weights mapped; for slices of %zu rows: kept %s %s, scratch %s, logits of %zu rows "
-           "%s; "
-           "keys and values of the rows in front %s, vectors %s, room for the products %s, packed weights %s",
-           pt_format_size(plan->mapped, size[0]), plan->n_rows,
-           plan->recomputes ? "inputs of layers" : "activations", pt_format_size(plan->kept, size[1]),
-           pt_format_size(plan->scratch, size[2]), plan->n_logit_rows, pt_format_size(plan->logits, size[3]),
-           pt_format_size(plan->front, size[4]), pt_format_size(plan->vectors, size[5]),
-           pt_format_size(plan->kernels, size[6]), pt_format_size(plan->panels, size[7]));
-    pt_log(PT_LOG_VERBOSE, "memory: %s beside the mapped weights, of %s allowed%s",
-           pt_format_size(plan->total, size[0]), allowed ? pt_format_size(allowed, size[1]) : "any",
-           plan->recomputes
-               ? "; larger than memory: a backward computes layers again rather than read them again"
-               : "");
+    pt_log(
+        PT_LOG_VERBOSE,
+        "memory: %s of weights mapped; for slices of %zu rows: kept %s %s, scratch %s, logits of %zu rows "
+        "%s; keys and values of the rows in front %s, vectors %s, room for the products %s, packed weights "
+        "%s",
+        pt_format_size(plan->mapped, size[0]), plan->n_rows,
+        plan->recomputes ? "inputs of layers (a backward computes the rest again)" : "activations",
+        pt_format_size(plan->kept, size[1]), pt_format_size(plan->scratch, size[2]), plan->n_logit_rows,
+        pt_format_size(plan->logits, size[3]), pt_format_size(plan->front, size[4]),
+        pt_format_size(plan->vectors, size[5]), pt_format_size(plan->kernels, size[6]),
+        pt_format_size(plan->panels, size[7]));
+    pt_log(PT_LOG_VERBOSE, "memory: %s beside the mapped weights, of %s allowed",
+           pt_format_size(plan->total, size[0]), allowed ? pt_format_size(allowed, size[1]) : "any");
 }

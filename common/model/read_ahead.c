@@ -25,10 +25,20 @@ struct pages {
     uintptr_t begin, end;
 };
 
-static struct pages pages_of(const struct pt_tensor *tensor, uintptr_t page)
+static struct pages pages_of(const void *data, size_t n_bytes, uintptr_t page)
 {
-    const uintptr_t data = (uintptr_t)tensor->data;
-    return (struct pages){data / page * page, (data + tensor->n_bytes + page - 1) / page * page};
+    const uintptr_t begin = (uintptr_t)data;
+    return (struct pages){begin / page * page, (begin + n_bytes + page - 1) / page * page};
+}
+
+static bool are_resident(struct pages pages, uintptr_t page)
+{
+    return is_resident(pages.begin, page) && is_resident(pages.end - page, page);
+}
+
+static void advise_on(struct pages pages, int advice)
+{
+    (void)madvise((void *)pages.begin, pages.end - pages.begin, advice); /* nothing depends on it */
 }
 
 /* Advises on each matrix of a layer, or for MADV_WILLNEED on those that memory lacks; says whether there was any. */
@@ -43,10 +53,10 @@ static bool advise(const struct pt_model *model, size_t layer, int advice)
         const struct pt_tensor *tensor = pt_model_tensor(model, head ? 0 : (unsigned)layer, role);
         if (!tensor || tensor->n_bytes < LEAST_BYTES)
             continue;
-        const struct pages pages = pages_of(tensor, page);
-        if (advice == MADV_WILLNEED && is_resident(pages.begin, page) && is_resident(pages.end - page, page))
+        const struct pages pages = pages_of(tensor->data, tensor->n_bytes, page);
+        if (advice == MADV_WILLNEED && are_resident(pages, page))
             continue;
-        (void)madvise((void *)pages.begin, pages.end - pages.begin, advice); /* nothing depends on it */
+        advise_on(pages, advice);
         any = true;
     }
     return any;
@@ -56,4 +66,12 @@ void pt_model_read_ahead(const struct pt_model *model, size_t next, size_t left)
 {
     if (advise(model, next, MADV_WILLNEED))
         (void)advise(model, left, MADV_COLD);
+}
+
+void pt_model_read_ahead_row(const void *row, size_t n_bytes)
+{
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    const struct pages pages = pages_of(row, n_bytes, page);
+    if (!are_resident(pages, page))
+        advise_on(pages, MADV_WILLNEED);
 }

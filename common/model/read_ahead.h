@@ -13,5 +13,7 @@
  * returns without waiting. Where all is in memory it costs some microseconds.
  */
 void pt_model_read_ahead(const struct pt_model *model, size_t next, size_t left);
+/* The same for a row of a table: rows here and there are read together, and without the pages between them. */
+void pt_model_read_ahead_row(const void *row, size_t n_bytes);
 
 #endif

@@ -11,6 +11,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+
+static const char KEY_MATH[] = "math", KEY_SLICE_ROWS[] = "slice rows", KEY_ACTIVATIONS[] = "activations",
+                  KEPT[] = "kept", RECOMPUTED[] = "recomputed";
 
 static int set(json_t *identity, const char *key, const char *value, struct pt_error *err)
 {
@@ -58,12 +62,11 @@ static int set_inputs(json_t *identity, const struct pt_training *training, stru
 
 static int set_arithmetic(json_t *identity, const struct pt_tuned_model *model, struct pt_error *err)
 {
-    if (set(identity, PT_RUN_MATH, pt_math_name(model->math), err) ||
+    if (set(identity, KEY_MATH, pt_math_name(model->math), err) ||
         set(identity, "kernels", pt_math_describe(model->math), err) ||
-        set(identity, PT_RUN_ACTIVATIONS,
-            pt_engine_recomputes(model->engine) ? PT_RUN_RECOMPUTED : PT_RUN_KEPT, err))
+        set(identity, KEY_ACTIVATIONS, pt_engine_recomputes(model->engine) ? RECOMPUTED : KEPT, err))
         return (int)err->status;
-    return set_count(identity, PT_RUN_SLICE_ROWS, pt_engine_slice_rows(model->engine), err);
+    return set_count(identity, KEY_SLICE_ROWS, pt_engine_slice_rows(model->engine), err);
 }
 
 static int set_settings(json_t *object, const struct pt_training_settings *settings, struct pt_error *err)
@@ -94,6 +97,27 @@ json_t *pt_run_identity(const struct pt_training *training, struct pt_error *err
         return identity;
     json_decref(identity);
     return NULL;
+}
+
+int pt_run_follow(const struct pt_state *state, struct pt_tuned_model_options *options, struct pt_error *err)
+{
+    const char *math = pt_state_identity(state, KEY_MATH), *rows = pt_state_identity(state, KEY_SLICE_ROWS),
+               *activations = pt_state_identity(state, KEY_ACTIVATIONS);
+    uint64_t slice_rows;
+    if (!math || !pt_math_is_setting(math))
+        return pt_fail(err, PT_BAD_INPUT, "%s: arithmetic '%s' of no known mode and path",
+                       pt_state_name(state), math ? math : "");
+    if (!rows || !pt_parse_u64(rows, 1, PT_MOST_SLICE_ROWS, &slice_rows))
+        return pt_fail(err, PT_BAD_INPUT, "%s: slices of '%s' rows, not of 1 to %d", pt_state_name(state),
+                       rows ? rows : "", PT_MOST_SLICE_ROWS);
+    if (!activations || (strcmp(activations, KEPT) != 0 && strcmp(activations, RECOMPUTED) != 0))
+        return pt_fail(err, PT_BAD_INPUT, "%s: activations '%s', neither %s nor %s", pt_state_name(state),
+                       activations ? activations : "", KEPT, RECOMPUTED);
+    if (!strcmp(options->math, "auto"))
+        options->math = math;
+    options->engine.slice_rows = (size_t)slice_rows;
+    options->engine.recompute = !strcmp(activations, RECOMPUTED);
+    return PT_OK;
 }
 
 /* The settings as a command line, as an entry of a history. */

@@ -6,18 +6,17 @@
 
 #include "tune/training.h"
 
-#define PT_RUN_MATH "math"               /* pt_math_name */
-#define PT_RUN_SLICE_ROWS "slice rows"   /* pt_engine_slice_rows */
-#define PT_RUN_ACTIVATIONS "activations" /* pt_engine_recomputes: one of the next two */
-#define PT_RUN_KEPT "kept"
-#define PT_RUN_RECOMPUTED "recomputed"
-
 /*
  * An object of strings: model, prompt (values and metadata), head of the stream, arithmetic, slices, and the
  * settings by the names of their options. To be taken before the first step, from a training whose stream,
  * model and settings are set. NULL on failure.
  */
 json_t *pt_run_identity(const struct pt_training *training, struct pt_error *err) PT_MUST_USE;
+
+/* The arithmetic, unless one is asked for, and the slices of the run that a state is of. PT_BAD_INPUT where it
+ * names none; `options` borrows from the state. */
+int pt_run_follow(const struct pt_state *state, struct pt_tuned_model_options *options,
+                  struct pt_error *err) PT_MUST_USE;
 
 /*
  * Writes into the tuned object's metadata what it was trained on, and puts an entry for pt-train behind its

@@ -109,7 +109,7 @@ static void run_case(const struct bench *bench, const struct pt_math *math, cons
     if (!is_asked_for(bench, name))
         return;
     double elements = (double)w.n_out * (double)w.n_in, operations = 2 * elements * (double)m,
-           bytes = elements * pt_dtype_bytes(w.dtype);
+           bytes = elements * (double)pt_dtype_bytes(w.dtype);
     double time = best_time(bench, math, forward, m, w);
     double of_memory = limits->bandwidth * operations / bytes,
            limit = limits->product < of_memory ? limits->product : of_memory;

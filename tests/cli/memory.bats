@@ -23,6 +23,13 @@ setup() {
     [ "$small" -lt "$large" ]
 }
 
+@test "evaluating and sampling keep nothing for a backward" {
+    exits 0 pt-eval -v -m "$MODEL" -p first updates
+    says "kept activations 0 B, "
+    exits 0 pt-sample -v -m "$MODEL" -p first --max-new-tokens 1 text
+    says "kept activations 0 B, "
+}
+
 @test "a run goes on with too little memory for all activations, to the same bytes" {
     train() { pt-train -q -m "$MODEL" -p first "$@" updates; }
     train -o whole

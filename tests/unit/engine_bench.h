@@ -55,16 +55,29 @@ static inline void close_bench(struct bench *bench)
     pt_model_close(bench->model);
 }
 
-/* Returns the loss; gradients are added to. */
-static inline double run_update(struct bench *bench)
+static inline void make_sequences(struct pt_sequence sequences[EXAMPLES])
 {
     static uint32_t words[LENGTH];
-    struct pt_sequence sequences[EXAMPLES];
-    double loss;
     for (uint32_t i = 0; i < LENGTH; i++)
         words[i] = (5 + i) | PT_COUNTED;
     for (size_t i = 0; i < EXAMPLES; i++)
         sequences[i] = (struct pt_sequence){words, LENGTH, 1.0 / (EXAMPLES * LENGTH)};
+}
+
+static inline void run_evaluation(struct bench *bench)
+{
+    struct pt_sequence sequences[EXAMPLES];
+    struct pt_sequence_loss each[EXAMPLES];
+    make_sequences(sequences);
+    assert_int_equal(pt_engine_evaluate(bench->engine, sequences, EXAMPLES, each, &err), 0);
+}
+
+/* Returns the loss; gradients are added to. */
+static inline double run_update(struct bench *bench)
+{
+    struct pt_sequence sequences[EXAMPLES];
+    double loss;
+    make_sequences(sequences);
     assert_int_equal(pt_engine_update(bench->engine, sequences, EXAMPLES, &loss, NULL, &err), 0);
     return loss;
 }
