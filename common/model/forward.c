@@ -63,6 +63,15 @@ static const void *embedding_row(const struct pt_pass *pass, const struct pt_run
            PT_TOKEN_ID(run->words[i]) * table->n_in * pt_dtype_bytes(table->dtype);
 }
 
+static void read_embedding_ahead(const struct pt_pass *pass)
+{
+    const struct pt_matrix *table = &pass->weights->embedding;
+    const struct pt_rows *rows = pass->rows;
+    for (const struct pt_run *run = rows->runs; run < rows->runs + rows->n_runs; run++)
+        for (size_t i = 0; i < run->n; i++)
+            pt_model_read_ahead_row(embedding_row(pass, run, i), table->n_in * pt_dtype_bytes(table->dtype));
+}
+
 void pt_pass_input(const struct pt_pass *pass, size_t from, float *to)
 {
     PT_PROFILED(PT_PART_EMBEDDING, PT_FORWARD,
@@ -73,9 +82,8 @@ void pt_pass_input(const struct pt_pass *pass, size_t from, float *to)
     float scale = pass->weights->embedding_scale;
     if (!from && rows->n_front)
         memcpy(to, pass->weights->rows.values, rows->n_front * hidden * sizeof *to);
-    for (const struct pt_run *run = rows->runs; run < rows->runs + rows->n_runs; run++)
-        for (size_t i = 0; i < run->n; i++)
-            pt_model_read_ahead_row(embedding_row(pass, run, i), hidden * pt_dtype_bytes(table->dtype));
+    if (pass->streamed)
+        read_embedding_ahead(pass);
     for (const struct pt_run *run = rows->runs; run < rows->runs + rows->n_runs; run++)
         for (size_t i = 0; i < run->n; i++)
             pt_to_f32(to + (run->first + i) * hidden, embedding_row(pass, run, i), table->dtype, hidden);

@@ -15,6 +15,7 @@ struct pt_pass {
     const struct pt_math *math;
     const struct pt_model *model;
     const struct pt_config *config;
+    bool streamed; /* the model is larger than memory */
     struct pt_weights *weights;
     struct pt_attention_shape shapes[2]; /* of layers that see everything, and of local ones */
     struct pt_position_tables *tables;

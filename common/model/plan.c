@@ -90,9 +90,10 @@ void pt_engine_choose_slices(struct pt_engine *engine)
 {
     engine->slice_rows = engine->options.slice_rows;
     engine->recomputes = engine->options.recompute;
+    engine->pass.streamed = is_streamed(engine);
     if (engine->slice_rows)
         return;
-    engine->recomputes = is_streamed(engine);
+    engine->recomputes = engine->pass.streamed;
     const enum pt_keep keep = choose_keep(engine, 0, true);
     /* The most rows that fit, between one that does, or has to, and one that does not. */
     size_t least = 1, most = (engine->recomputes ? STREAMING_SLICE_ROWS : DEFAULT_SLICE_ROWS) + 1;
