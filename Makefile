@@ -214,7 +214,7 @@ help:
 #: make coverage      the tests with gcov, and lines executed a file, in build-coverage/
 #: make fuzz          fuzzing of everything that reads files (clang), in build-fuzz/; FUZZ_SECONDS=30
 #: make bench         speed beside peers and the machine's limits, as TSV; CASES="decode start" for some of it
-#: make bench-peft    an update at the 1.4B shape (FAMILY=llama: 1.1B), ours and PEFT's in turn (installs PEFT into a folder of its own)
+#: make bench-peft    an update at the 1.4B shape (FAMILY=llama: 1.1B; demo: the demonstration model), ours and PEFT's in turn (installs PEFT into a folder of its own)
 #: make clean         removes everything built
 
 .PHONY: all deps check-deps check run-tests unit unit-programs demo lint asan valgrind coverage fuzz fuzz-programs \

@@ -93,13 +93,13 @@ def main():
         for name, more in (("pt-train", []), ("pt-train-packed", ["--pack"])):
             lines, peak = measure(ours + more)
             elapsed, loss = last_update(lines)
-            print(f"{options.dtype}\t{number}\t{name}\t{elapsed:.2f}\t{peak:.0f}\t{loss:.5f}", flush=True)
+            print(f"{options.dtype}\t{number}\t{name}\t{elapsed:.3f}\t{peak:.0f}\t{loss:.5f}", flush=True)
         for name, batch in (("PEFT", 1), (f"PEFT-batch-of-{EXAMPLES}", EXAMPLES)):
             command = [sys.executable, os.path.join(here, "peft_updates.py"), options.model, options.dtype, records, str(EXAMPLES), str(batch)]
             command.append(prompt)
             lines, peak = measure(command)
             elapsed, loss = map(float, lines[-1][1].split())
-            print(f"{options.dtype}\t{number}\t{name}\t{elapsed:.2f}\t{peak:.0f}\t{loss:.5f}", flush=True)
+            print(f"{options.dtype}\t{number}\t{name}\t{elapsed:.3f}\t{peak:.0f}\t{loss:.5f}", flush=True)
 
 
 if __name__ == "__main__":
