@@ -86,6 +86,21 @@ static bool is_streamed(const struct pt_engine *engine)
     return engine->options.memory && pt_model_bytes(engine->model) + usual > pt_memory_available();
 }
 
+/* The most rows, at most `limit`, of which several slices fit; one has to. */
+static size_t most_rows(const struct pt_engine *engine, size_t limit)
+{
+    const enum pt_keep keep = choose_keep(engine, limit, true);
+    size_t fitting = 1, too_many = limit + 1;
+    while (too_many - fitting > 1) {
+        const size_t middle = fitting + (too_many - fitting) / 2;
+        if (fits(engine, engine->weights.rows.n + middle, keep))
+            fitting = middle;
+        else
+            too_many = middle;
+    }
+    return fitting;
+}
+
 void pt_engine_choose_slices(struct pt_engine *engine)
 {
     engine->slice_rows = engine->options.slice_rows;
@@ -94,14 +109,7 @@ void pt_engine_choose_slices(struct pt_engine *engine)
     if (engine->slice_rows)
         return;
     engine->recomputes = engine->pass.streamed;
-    const enum pt_keep keep = choose_keep(engine, 0, true);
-    /* The most rows that fit, between one that does, or has to, and one that does not. */
-    size_t least = 1, most = (engine->recomputes ? STREAMING_SLICE_ROWS : DEFAULT_SLICE_ROWS) + 1;
-    while (most - least > 1) {
-        const size_t middle = least + (most - least) / 2;
-        *(fits(engine, engine->weights.rows.n + middle, keep) ? &least : &most) = middle;
-    }
-    engine->slice_rows = least;
+    engine->slice_rows = most_rows(engine, engine->recomputes ? STREAMING_SLICE_ROWS : DEFAULT_SLICE_ROWS);
 }
 
 static void unpack(struct pt_engine *engine, size_t n_rows)

@@ -41,7 +41,7 @@ static void advise_on(struct pages pages, int advice)
     (void)madvise((void *)pages.begin, pages.end - pages.begin, advice); /* nothing depends on it */
 }
 
-/* Advises on each matrix of a layer, or for MADV_WILLNEED on those that memory lacks; says whether there was any. */
+/* On each matrix of a layer, or for MADV_WILLNEED on those that memory lacks; says whether there was any. */
 static bool advise(const struct pt_model *model, size_t layer, int advice)
 {
     const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
