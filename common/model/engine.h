@@ -17,7 +17,7 @@ struct pt_engine_options {
     uint64_t memory;   /* bytes it may allocate; 0: no bound */
     bool pack;         /* matrices are kept in the form of products as well, as many as fit into that */
     size_t slice_rows; /* rows of examples in a slice of an update, at most PT_MOST_SLICE_ROWS; 0: by the
-                          memory, at least 512 where it allows */
+                          memory, at least 512 where it allows, without updates 2,048 */
     bool recompute;    /* with slice_rows: as pt_engine_recomputes was */
     bool forward_only; /* nothing is kept for a backward; there must be no update */
 };

@@ -18,7 +18,7 @@
 #include "model/engine_state.h"
 #include "model/panels.h"
 
-enum { DEFAULT_SLICE_ROWS = 512, STREAMING_SLICE_ROWS = 1 << 16 };
+enum { DEFAULT_SLICE_ROWS = 512, FORWARD_SLICE_ROWS = 2048, STREAMING_SLICE_ROWS = 1 << 16 };
 
 /* Adds up the model's tensors: bytes of all, elements of those that are vectors. */
 static void add_tensors(const struct pt_model *model, uint64_t *bytes, uint64_t *vector_elements)
@@ -109,7 +109,9 @@ void pt_engine_choose_slices(struct pt_engine *engine)
     if (engine->slice_rows)
         return;
     engine->recomputes = engine->pass.streamed;
-    engine->slice_rows = most_rows(engine, engine->recomputes ? STREAMING_SLICE_ROWS : DEFAULT_SLICE_ROWS);
+    engine->slice_rows = most_rows(engine, engine->recomputes             ? STREAMING_SLICE_ROWS
+                                           : engine->options.forward_only ? FORWARD_SLICE_ROWS
+                                                                          : DEFAULT_SLICE_ROWS);
 }
 
 static void unpack(struct pt_engine *engine, size_t n_rows)

@@ -63,7 +63,7 @@ static void plan_of_evaluation_is_what_is_allocated(void **state)
 {
     (void)state;
     compare(false, NULL);
-    compare(true, &(struct pt_engine_options){.forward_only = true});
+    compare(true, &(struct pt_engine_options){.slice_rows = EXAMPLES * LENGTH, .forward_only = true});
 }
 
 static void less_memory_makes_smaller_slices(void **state)
