@@ -16,7 +16,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { VALUE_BYTES = 64 }; /* what a value counts, about as many as it takes in memory, besides its text */
+/* What a value, one that holds others, and a member of an object count besides their text: about as many as they
+ * take in memory. */
+enum { VALUE_BYTES = 64, CONTAINER_BYTES = 256, MEMBER_BYTES = 64 };
 #define LARGEST_RECORD (UINT64_C(1) << 30)
 
 struct pt_arrow_records {
@@ -118,15 +120,22 @@ static int too_large(struct pt_error *err)
     return pt_fail(err, PT_BAD_INPUT, "a record of more than 1 GiB");
 }
 
+static int count_bytes(struct pt_arrow_records *records, size_t n, struct pt_error *err)
+{
+    if (n > LARGEST_RECORD - records->bytes)
+        return too_large(err);
+    records->bytes += n;
+    return PT_OK;
+}
+
 /* The text of a row, which counts. */
 static int take_text(struct pt_arrow_records *records, const struct pt_arrow_column *column, uint64_t row,
                      const char **text, size_t *n, struct pt_error *err)
 {
     if (pt_arrow_text(column, row, text, n, err))
         return (int)err->status;
-    if (*n > LARGEST_RECORD - records->bytes)
-        return too_large(err);
-    records->bytes += *n;
+    if (count_bytes(records, *n, err))
+        return (int)err->status;
     size_t valid = pt_utf8_check(*text, *n);
     return valid == *n ? PT_OK : pt_fail(err, PT_BAD_INPUT, "byte %zu of the text: not UTF-8", valid);
 }
@@ -193,7 +202,9 @@ static json_t *object_of(struct pt_arrow_records *records, const struct pt_arrow
         const struct pt_arrow_column *child = &column->children[i];
         if (visible && !json_object_get(visible, child->name))
             continue;
-        json_t *value = value_of(records, child, row, err);
+        json_t *value = count_bytes(records, MEMBER_BYTES + strlen(child->name), err)
+                            ? NULL
+                            : value_of(records, child, row, err);
         if (!value || json_object_set_new_nocheck(object, child->name, value)) {
             pt_fail(err, PT_FAILED, "out of memory");
             pt_error_in(err, "\"%.100s\"", child->name);
@@ -207,11 +218,10 @@ static json_t *object_of(struct pt_arrow_records *records, const struct pt_arrow
 static json_t *value_of(struct pt_arrow_records *records, const struct pt_arrow_column *column, uint64_t row,
                         struct pt_error *err)
 {
-    if (VALUE_BYTES > LARGEST_RECORD - records->bytes) {
-        too_large(err);
+    const bool holds_others =
+        column->kind == PT_ARROW_LIST || column->kind == PT_ARROW_STRUCT || column->kind == PT_ARROW_OTHER;
+    if (count_bytes(records, holds_others ? CONTAINER_BYTES : VALUE_BYTES, err))
         return NULL;
-    }
-    records->bytes += VALUE_BYTES;
     if (pt_arrow_is_null(column, row))
         return json_null();
     if (column->dictionary)

@@ -163,6 +163,7 @@ static void test_refusals(void **state)
         {"refused/deep.arrow", PT_MISMATCH, "nested deeper"},
         {"refused/bytes.arrow", PT_BAD_INPUT, "record 1: \"output\": byte 1 of the text: not UTF-8"},
         {"refused/many-nulls.arrow", PT_BAD_INPUT, "a record of more than 1 GiB"},
+        {"refused/many-objects.arrow", PT_BAD_INPUT, "a record of more than 1 GiB"},
         {"refused/twins.arrow", PT_BAD_INPUT, "two columns are called \"output\""},
     };
     for (size_t i = 0; i < N_OF(cases); i++) {

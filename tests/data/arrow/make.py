@@ -153,6 +153,10 @@ write("refused/delta", grown, emit_dictionary_deltas=True)
 write("refused/bytes", [pa.record_batch({"output": pa.Array.from_buffers(pa.string(), 1, pa.array([b"a\xff"]).buffers())})])
 many = pa.ListArray.from_arrays(pa.array([0, 2**31 - 1], pa.int32()), pa.nulls(2**31 - 1))
 write("refused/many-nulls", [pa.record_batch({"input_ids": many})])
+n_objects = 5_000_000
+objects = pa.StructArray.from_buffers(pa.struct([]), n_objects, [None], children=[])
+many = pa.ListArray.from_arrays(pa.array([0, n_objects], pa.int32()), objects)
+write("refused/many-objects", [pa.record_batch({"input_ids": many})])
 deep = pa.int8()
 for _ in range(70):
     deep = pa.list_(deep)
