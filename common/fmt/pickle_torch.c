@@ -108,7 +108,6 @@ static bool is_contiguous(const struct pt_pickle_tensor *tensor, const value *st
     return true;
 }
 
-/* (storage, offset, shape, strides, requires_grad, hooks[, metadata]) */
 /* Such as the bit that negates all values of a view; without any there is none, or an empty one. */
 static bool has_metadata(const struct pt_pickle_machine *m, value metadata)
 {
@@ -116,6 +115,7 @@ static bool has_metadata(const struct pt_pickle_machine *m, value metadata)
            (metadata.kind != PT_PICKLE_DICT || pt_pickle_container_of(m, metadata)->n);
 }
 
+/* (storage, offset, shape, strides, requires_grad, hooks[, metadata]) */
 static int rebuild_tensor(struct pt_pickle_machine *m, const struct pt_pickle_container *arguments,
                           struct pt_error *err)
 {
