@@ -16,27 +16,39 @@ enum { BLOCK_VECTORS = 4 };
 enum { BLOCK_VECTORS = 2 };
 #endif
 
-PT_INLINE void store_block_row(float *c, const vfloat *sums, int vectors, size_t n, bool add)
+/* The part of a vector that lies inside n columns. */
+PT_INLINE void store_sum(float *c, vfloat sum, size_t n, bool add)
 {
-    for (int v = 0; v < vectors && n; v++, c += LANES) {
-        size_t part = n < LANES ? n : LANES;
-        if (part == LANES)
-            v_store(c, add ? v_load(c) + sums[v] : sums[v]);
-        else
-            v_store_part(c, add ? v_load_part(c, part) + sums[v] : sums[v], part);
-        n -= part;
-    }
+    if (n >= LANES)
+        v_store(c, add ? v_load(c) + sum : sum);
+    else if (n)
+        v_store_part(c, add ? v_load_part(c, n) + sum : sum, n);
+}
+
+/* Every index is a constant: a sum that is looked up by a variable has to be in memory all the while. */
+PT_INLINE void store_block(int rows, int vectors, const vfloat (*sums)[BLOCK_VECTORS], float *c, size_t ldc,
+                           size_t n, bool add)
+{
+#pragma GCC unroll 6
+    for (int i = 0; i < rows; i++)
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; v++)
+            store_sum(c + (size_t)i * ldc + v * LANES, sums[i][v],
+                      n > (size_t)v * LANES ? n - (size_t)v * LANES : 0, add);
 }
 
 PT_INLINE void multiply_block(int rows, int vectors, bool pairs, size_t n, size_t n_steps, struct pt_left a,
                               const float *b, size_t ldb, float *c, size_t ldc, bool add)
 {
-    vfloat sums[PT_BLOCK_ROWS][BLOCK_VECTORS] = {0};
+    vfloat sums[PT_BLOCK_ROWS][BLOCK_VECTORS];
 #pragma GCC unroll 6
-    for (int i = 0; i < rows; i++) /* of c lie far apart, and are wanted when the steps have run */
+    for (int i = 0; i < rows; i++)
 #pragma GCC unroll 4
-        for (int v = 0; v < vectors; v++)
-            __builtin_prefetch(c + (size_t)i * ldc + v * LANES, 1);
+        for (int v = 0; v < vectors; v++) {
+            sums[i][v] = v_set(0);
+            __builtin_prefetch(c + (size_t)i * ldc + v * LANES, 1); /* wanted when the steps have run */
+        }
+#pragma GCC unroll 2
     for (size_t step = 0; step < n_steps; step++) {
         vfloat right[BLOCK_VECTORS];
 #pragma GCC unroll 4
@@ -50,9 +62,10 @@ PT_INLINE void multiply_block(int rows, int vectors, bool pairs, size_t n, size_
                 sums[i][v] = pairs ? v_dot_pairs(sums[i][v], left, right[v]) : sums[i][v] + left * right[v];
         }
     }
-#pragma GCC unroll 6
-    for (int i = 0; i < rows; i++)
-        store_block_row(c + (size_t)i * ldc, sums[i], vectors, n, add);
+    if (n == (size_t)vectors * LANES)
+        store_block(rows, vectors, sums, c, ldc, (size_t)vectors * LANES, add);
+    else
+        store_block(rows, vectors, sums, c, ldc, n, add);
 }
 
 /* All rows of `vectors` vectors of columns. */
