@@ -17,18 +17,23 @@ int pt_descriptor_duplicate(int descriptor)
     return fcntl(descriptor, F_DUPFD_CLOEXEC, FIRST_FREE);
 }
 
-int pt_descriptor_open(const char *path, int flags, mode_t mode)
+int pt_descriptor_above(int descriptor)
 {
-    int descriptor;
-    do
-        descriptor = open(path, flags | O_CLOEXEC, mode);
-    while (descriptor < 0 && errno == EINTR);
     if (descriptor < 0 || descriptor >= FIRST_FREE)
         return descriptor;
     int higher = pt_descriptor_duplicate(descriptor), reason = errno;
     close(descriptor);
     errno = reason;
     return higher;
+}
+
+int pt_descriptor_open(const char *path, int flags, mode_t mode)
+{
+    int descriptor;
+    do
+        descriptor = open(path, flags | O_CLOEXEC, mode);
+    while (descriptor < 0 && errno == EINTR);
+    return pt_descriptor_above(descriptor);
 }
 
 /* Whether a failed call is to be made again, after waiting where the descriptor is non-blocking. */

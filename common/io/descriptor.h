@@ -13,6 +13,8 @@
 /* open(2), and dup(2), to a descriptor above 2. -1 with errno on failure. */
 int pt_descriptor_open(const char *path, int flags, mode_t mode);
 int pt_descriptor_duplicate(int descriptor);
+/* A descriptor, or -1 with errno, as the call gave it that opened it; a low one is moved up. */
+int pt_descriptor_above(int descriptor);
 
 /* One read of up to n bytes; 0 at the end, -1 with errno. Waits where the descriptor is non-blocking, and no
  * longer than pt_source_set_interrupt allows (EINTR). */

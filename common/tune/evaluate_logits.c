@@ -6,16 +6,14 @@
 
 #include "base/memory.h"
 #include "fmt/safetensors.h"
-#include "io/descriptor.h"
+#include "io/scratch_file.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 struct pt_logits_file {
-    int descriptor;
+    struct pt_scratch_file file;
     uint64_t vocab_size;
     uint64_t *rows; /* [n], owned */
     size_t n, capacity;
@@ -24,20 +22,11 @@ struct pt_logits_file {
 
 int pt_logits_open(struct pt_logits_file **file, struct pt_error *err)
 {
-    const char *folder = getenv("TMPDIR");
     struct pt_logits_file *opened = pt_new_array(1, sizeof *opened, err);
-    char *path =
-        opened ? pt_new_format(err, "%s/pt-logits-XXXXXX", folder && *folder ? folder : "/tmp") : NULL;
-    if (path)
-        opened->descriptor = mkostemp(path, O_CLOEXEC);
-    if (path && opened->descriptor >= 0) {
-        unlink(path);
+    if (opened && !pt_scratch_file_open(&opened->file, err))
         *file = opened;
-    } else {
-        pt_fail_errno(err, "%s", path ? path : "");
+    else
         free(opened);
-    }
-    free(path);
     return (int)err->status;
 }
 
@@ -54,8 +43,8 @@ int pt_logits_add(struct pt_logits_file *file, const struct pt_tuned_model *mode
     if (!logits)
         return (int)err->status;
     if (!(n && pt_engine_logits(model->engine, words, n, logits, err)) &&
-        pt_descriptor_write(file->descriptor, logits, (size_t)n_elements * sizeof *logits))
-        pt_fail_errno(err, "temporary file of logits");
+        pt_scratch_file_write(&file->file, logits, (size_t)n_elements * sizeof *logits, err))
+        pt_error_hint(err, "set TMPDIR to a folder with more room");
     if (!err->status) {
         file->rows[file->n++] = n;
         file->n_elements += n_elements;
@@ -87,9 +76,9 @@ int pt_logits_write(struct pt_logits_file *file, struct pt_sink *sink, struct pt
     size_t n_bytes = (size_t)file->n_elements * sizeof(float);
     if (!n_bytes)
         return write_set(file, &nothing, sink, err);
-    void *logits = mmap(NULL, n_bytes, PROT_READ, MAP_PRIVATE, file->descriptor, 0);
+    void *logits = mmap(NULL, n_bytes, PROT_READ, MAP_PRIVATE, file->file.descriptor, 0);
     if (logits == MAP_FAILED)
-        return pt_fail_errno(err, "temporary file of logits");
+        return pt_scratch_file_fail(&file->file, err);
     int status = write_set(file, logits, sink, err);
     munmap(logits, n_bytes);
     return status;
@@ -99,7 +88,7 @@ void pt_logits_close(struct pt_logits_file *file)
 {
     if (!file)
         return;
-    close(file->descriptor);
+    pt_scratch_file_close(&file->file);
     free(file->rows);
     free(file);
 }

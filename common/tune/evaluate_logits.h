@@ -10,8 +10,7 @@
 
 struct pt_logits_file;
 
-/* Logits wait in an unlinked file in TMPDIR (else /tmp): a safetensors file begins with the shapes of all
- * that follows. */
+/* Logits wait in a scratch file: a safetensors file begins with the shapes of all that follows. */
 int pt_logits_open(struct pt_logits_file **file, struct pt_error *err) PT_MUST_USE;
 /* Computes and keeps those of the next example. */
 int pt_logits_add(struct pt_logits_file *file, const struct pt_tuned_model *model, const uint32_t *words,

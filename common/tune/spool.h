@@ -1,7 +1,6 @@
 /*
- * Examples kept for being read in any order: their words in memory up to a bound, beyond it in an unlinked
- * temporary file under TMPDIR (default /tmp), which is gone with the process however that ends. An example
- * costs 16 bytes of memory beside its words.
+ * Examples kept for being read in any order: their words in memory up to a bound, beyond it in a scratch
+ * file. An example costs 16 bytes of memory beside its words.
  */
 #ifndef PT_TUNE_SPOOL_H
 #define PT_TUNE_SPOOL_H

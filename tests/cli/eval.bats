@@ -69,6 +69,9 @@ evaluate() {
         . as $tensors | [range(50)] | all(. as $i | $tensors["logits.\($i)"] |
             .dtype == "F32" and .shape == [($rows[0][$i].input_ids | length), 1024])' <<<"$header"
     exits 1 evaluate --logits /dev/full "$EXAMPLES"
+    TMPDIR=/nonexistent exits 1 evaluate --logits "$OUT/none" "$EXAMPLES"
+    says "temporary file in /nonexistent: No such file or directory"
+    [ ! -e "$OUT/none" ]
     exits 2 evaluate --logits - "$EXAMPLES"
 }
 
@@ -126,6 +129,9 @@ evaluate() {
     cmp "$EXAMPLES" "$OUT/stream"
     exits 1 evaluate -o /dev/full "$EXAMPLES"
     exits 1 evaluate --logits /dev/full "$EXAMPLES"
+    TMPDIR=/nonexistent exits 1 evaluate --logits "$OUT/none" "$EXAMPLES"
+    says "temporary file in /nonexistent: No such file or directory"
+    [ ! -e "$OUT/none" ]
     run bash -c "pt-eval -q -m $MODEL $EXAMPLES >/dev/full"
     [ "$status" -eq 1 ]
     run on_a_terminal "pt-eval -m $MODEL"
