@@ -40,6 +40,7 @@ static const struct pt_config_field common_fields[] = {
     PT_CONFIG_OTHER("attention_dropout", PT_CONFIG_DROPOUT),
     PT_CONFIG_OTHER("bad_words_ids", PT_CONFIG_HARMLESS),
     PT_CONFIG_OTHER("begin_suppress_tokens", PT_CONFIG_HARMLESS),
+    PT_CONFIG_OTHER("custom_pipelines", PT_CONFIG_HARMLESS), /* code around the model */
     PT_CONFIG_OTHER("decoder_start_token_id", PT_CONFIG_HARMLESS),
     PT_CONFIG_OTHER("diversity_penalty", PT_CONFIG_HARMLESS),
     PT_CONFIG_OTHER("do_sample", PT_CONFIG_HARMLESS),
@@ -235,11 +236,30 @@ static int check_sizes(const struct pt_config *config, const char *name, struct 
     return PT_OK;
 }
 
-/* The model's own code could compute anything; transformers runs it only where it is told to. */
-static int refuse_own_code(const json_t *object, const char *name, struct pt_error *err)
+/* Whether the entry, of the form "[repository--]file.Class", is there and names another class. */
+static bool names_other_class(const json_t *map, const char *entry, const char *class)
+{
+    const json_t *value = json_object_get(map, entry);
+    const char *path = json_string_value(value), *dot = path ? strrchr(path, '.') : NULL;
+    return value && !(dot && !strcmp(dot + 1, class));
+}
+
+/*
+ * The model's own code could compute anything. Checkpoints that were there before transformers knew their
+ * family go on naming the files that its code grew out of, with classes of the same names; transformers runs
+ * its own for them, unless it is told otherwise (dynamic_module_utils.py, resolve_trust_remote_code).
+ */
+static int refuse_own_code(const struct pt_family *family, const json_t *object, const char *name,
+                           struct pt_error *err)
 {
     const json_t *map = json_object_get(object, "auto_map");
-    if (!map || json_is_null(map))
+    const char *bare = family->architectures[1];
+    char config_class[64];
+    snprintf(config_class, sizeof config_class, "%.*sConfig", (int)(strlen(bare) - strlen("Model")), bare);
+    if (!map || json_is_null(map) ||
+        (json_is_object(map) && !json_object_get(map, "AutoTokenizer") &&
+         !names_other_class(map, "AutoConfig", config_class) &&
+         !names_other_class(map, "AutoModelForCausalLM", family->architectures[0])))
         return PT_OK;
     pt_fail(err, PT_MISMATCH, "%s: \"auto_map\": code of the model's own is not supported", name);
     return pt_error_hint(err,
@@ -268,7 +288,7 @@ int pt_config_parse(struct pt_config *config, const json_t *object, const char *
     if (find_family(config, object, name, err))
         return (int)err->status;
     const struct pt_family *family = config->family;
-    if (refuse_own_code(object, name, err) ||
+    if (refuse_own_code(family, object, name, err) ||
         pt_config_fields_read(config, common_fields, object, name, err) ||
         pt_config_fields_read(config, family->fields, object, name, err) ||
         refuse_unknown(config, object, name, err) || require_sizes(config, name, err) ||

@@ -15,7 +15,7 @@ static const struct pt_config_field fields[] = {
     PT_CONFIG_FIELD("max_position_embeddings", PT_CONFIG_SIZE, n_positions),
     PT_CONFIG_FIELD("n_inner", PT_CONFIG_SIZE, intermediate_size),
     PT_CONFIG_FIELD("layer_norm_epsilon", PT_CONFIG_NUMBER, norm_epsilon),
-    PT_CONFIG_ACTIVATIONS("activation_function", "\"gelu_new\""),
+    PT_CONFIG_ACTIVATIONS("activation_function", "\"gelu_new\" \"gelu\""),
     PT_CONFIG_ONE_OF("scale_attn_weights", "true"),
     PT_CONFIG_ONE_OF("scale_attn_by_inverse_layer_idx", "false"),
     PT_CONFIG_OTHER("attn_pdrop", PT_CONFIG_DROPOUT),

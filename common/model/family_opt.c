@@ -14,10 +14,12 @@ static const struct pt_config_field fields[] = {
     PT_CONFIG_FIELD("num_attention_heads", PT_CONFIG_SIZE, n_heads),
     PT_CONFIG_FIELD("ffn_dim", PT_CONFIG_SIZE, intermediate_size),
     PT_CONFIG_FIELD("max_position_embeddings", PT_CONFIG_SIZE, n_positions),
-    PT_CONFIG_ACTIVATIONS("activation_function", "\"relu\""),
+    PT_CONFIG_ACTIVATIONS("activation_function", "\"relu\" \"gelu\""),
     PT_CONFIG_ONE_OF("enable_bias", "true"),
     PT_CONFIG_ONE_OF("layer_norm_elementwise_affine", "true"),
     PT_CONFIG_ONE_OF("_remove_final_layer_norm", "false"),
+    PT_CONFIG_ONE_OF("learned_embeddings", "true"), /* of Galactica */
+    PT_CONFIG_ONE_OF("scale_embeddings", "false"),
     PT_CONFIG_OTHER("do_layer_norm_before", PT_CONFIG_READ),
     PT_CONFIG_OTHER("word_embed_proj_dim", PT_CONFIG_READ),
     PT_CONFIG_OTHER("activation_dropout", PT_CONFIG_DROPOUT),

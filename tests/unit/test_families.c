@@ -11,13 +11,14 @@ static const struct {
     const char *folder;
     uint64_t parameters;
 } counted[] = {
-    {"bloom-6heads", 322368}, {"bloom", 215744},         {"falcon-alibi", 137952}, {"falcon-new", 140160},
-    {"falcon", 139776},       {"falcon2", 100736},       {"gemma", 121280},        {"gemma2", 121664},
-    {"gemma3", 121808},       {"gpt2", 232000},          {"gpt_neox-fast", 79296}, {"gpt_neox-seq", 206400},
-    {"gpt_neox", 244000},     {"llama-dynamic", 113088}, {"llama-linear", 113088}, {"llama-yarn", 113088},
-    {"llama", 223680},        {"llama3", 158144},        {"mistral", 223680},      {"opt-postnorm", 157248},
-    {"opt", 194976},          {"phi3-partial", 102848},  {"phi3", 113088},         {"qwen2-window", 113472},
-    {"qwen2", 158528},        {"qwen3", 176720},         {"starcoder2", 85920},
+    {"bloom-6heads", 322368}, {"bloom", 215744},        {"falcon-alibi", 137952},  {"falcon-new", 140160},
+    {"falcon", 139776},       {"falcon2", 100736},      {"gemma", 121280},         {"gemma2", 121664},
+    {"gemma3", 121808},       {"gpt2", 232000},         {"gpt2-gelu", 85440},      {"gpt_neox-fast", 79296},
+    {"gpt_neox-seq", 206400}, {"gpt_neox", 244000},     {"llama-dynamic", 113088}, {"llama-linear", 113088},
+    {"llama-yarn", 113088},   {"llama", 223680},        {"llama3", 158144},        {"mistral", 223680},
+    {"opt-postnorm", 157248}, {"opt", 194976},          {"opt-gelu", 85568},       {"phi3-partial", 102848},
+    {"phi3", 113088},         {"qwen2-window", 113472}, {"qwen2", 158528},         {"qwen3", 176720},
+    {"starcoder2", 85920},
 };
 
 static void parameters_are_counted_as_transformers_counts_them(void **state)
@@ -102,6 +103,10 @@ static void one_field_that_changes_the_numbers_is_refused_before_any_work(void *
         {"quantization_config", "{}", NULL},
         {"compression_config", "{\"format\": \"dense\"}", NULL},
         {"auto_map", "{\"AutoModelForCausalLM\": \"modeling_x.X\"}", NULL},
+        {"auto_map", "{\"AutoModelForCausalLM\": 1}", NULL},
+        {"auto_map", "{\"AutoConfig\": \"configuration_x.XConfig\"}", NULL},
+        {"auto_map", "{\"AutoTokenizer\": [null, \"tokenization_x.XTokenizer\"]}", NULL},
+        {"auto_map", "\"modeling_x.X\"", NULL},
         {"is_encoder_decoder", "true", NULL},
         {"is_encoder", "true", NULL},
         {"add_cross_attention", "true", NULL},
@@ -132,6 +137,36 @@ static void one_field_that_changes_the_numbers_is_refused_before_any_work(void *
                          (int)err.status, err.message);
         }
     folder_remove(&folder);
+}
+
+/* As in checkpoints that people have: they name files that transformers has itself by now. */
+static void code_that_transformers_has_itself_is_no_reason_to_refuse(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *folder, *key, *value;
+    } real[] = {
+        {"phi3", "auto_map",
+         "{\"AutoConfig\": \"configuration_phi3.Phi3Config\","
+         " \"AutoModelForCausalLM\": \"modeling_phi3.Phi3ForCausalLM\"}"},
+        {"falcon-new", "auto_map",
+         "{\"AutoConfig\": \"tiiuae/falcon-40b--configuration_falcon.FalconConfig\","
+         " \"AutoModel\": \"modeling_falcon.FalconModel\","
+         " \"AutoModelForCausalLM\": \"tiiuae/falcon-40b--modeling_falcon.FalconForCausalLM\"}"},
+        {"gemma3", "auto_map", "{\"AutoConfig\": \"configuration_gemma3.Gemma3TextConfig\"}"},
+        {"gpt2", "auto_map", "{\"AutoModelForSequenceClassification\": \"modeling_x.XForSequences\"}"},
+        {"gpt2", "auto_map", "null"},
+        {"opt-gelu", "learned_embeddings", "true"},
+        {"opt-gelu", "scale_embeddings", "false"},
+        {"gpt_neox", "custom_pipelines", "{\"text-generation\": {\"impl\": \"pipeline.X\"}}"},
+        {"falcon-new", "ff_factor", "4"},
+    };
+    struct pt_config config;
+    struct pt_error err;
+    for (size_t i = 0; i < N_OF(real); i++)
+        if (parse_changed(real[i].folder, real[i].key, real[i].value, &config, &err))
+            fail_msg("%s with \"%s\": %s: %s", real[i].folder, real[i].key, real[i].value, err.message);
+    assert_int_equal(parse_changed("falcon-new", "ff_factor", "8", &config, &err), PT_MISMATCH);
 }
 
 /* Sizes that the tensors do not have, up to the largest: no product of them wraps round to what fits. */
@@ -215,7 +250,7 @@ static void fields_of_a_family_are_refused_where_no_numbers_were_compared(void *
         {"gpt2", "scale_attn_by_inverse_layer_idx", "true", PT_MISMATCH},
         {"gpt_neox", "hidden_act", "\"relu\"", PT_MISMATCH},
         {"gpt_neox", "attention_bias", "false", PT_MISMATCH},
-        {"opt", "activation_function", "\"gelu\"", PT_MISMATCH},
+        {"opt", "activation_function", "\"gelu_new\"", PT_MISMATCH},
         {"opt", "word_embed_proj_dim", "32", PT_MISMATCH},
         {"opt", "_remove_final_layer_norm", "true", PT_MISMATCH},
         {"opt", "enable_bias", "false", PT_MISMATCH},
@@ -347,6 +382,7 @@ int main(void)
         cmocka_unit_test(parameters_are_counted_as_transformers_counts_them),
         cmocka_unit_test(other_activations_are_refused_by_name),
         cmocka_unit_test(one_field_that_changes_the_numbers_is_refused_before_any_work),
+        cmocka_unit_test(code_that_transformers_has_itself_is_no_reason_to_refuse),
         cmocka_unit_test(sizes_that_the_weights_do_not_have_are_refused),
         cmocka_unit_test(fields_of_a_family_are_refused_where_no_numbers_were_compared),
         cmocka_unit_test(rotary_settings_are_refused_where_no_numbers_were_compared),
