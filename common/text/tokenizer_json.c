@@ -266,6 +266,15 @@ static int read_steps(struct pt_bpe_tokenizer *tokenizer, const json_t *rest, st
     return pt_prepare_added_tokens(tokenizer, err);
 }
 
+/* Steps behind ByteLevel may split within a character. */
+static bool keeps_characters_whole(const struct pt_bpe_tokenizer *tokenizer)
+{
+    for (size_t i = 0; i < tokenizer->n_pre_steps; i++)
+        if (tokenizer->pre_steps[i].spelled)
+            return false;
+    return true;
+}
+
 int pt_bpe_tokenizer_new(struct pt_bpe_tokenizer **out, const char *text, size_t n, const char *name,
                          struct pt_error *err)
 {
@@ -279,7 +288,7 @@ int pt_bpe_tokenizer_new(struct pt_bpe_tokenizer **out, const char *text, size_t
     if (tokenizer && !pt_check_document(document.rest, err) && !read_model(tokenizer, &document, err) &&
         !read_steps(tokenizer, document.rest, err)) {
         tokenizer->is_byte_level ? find_byte_tokens(tokenizer) : find_character_tokens(tokenizer);
-        if (tokenizer->is_byte_level)
+        if (tokenizer->is_byte_level && keeps_characters_whole(tokenizer))
             (void)!pt_character_rules_init(&tokenizer->characters, &tokenizer->merges, tokenizer->byte_ids,
                                            tokenizer->vocabulary.n_ids, err);
     }

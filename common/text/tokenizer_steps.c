@@ -259,30 +259,45 @@ static int add_split(struct pt_bpe_tokenizer *tokenizer, const char *pattern, bo
                      enum pt_split_behavior behavior, bool invert, struct pt_error *err)
 {
     struct pt_pre_step *step = add_pre_step(tokenizer, err);
+    if (step)
+        step->spelled = tokenizer->is_byte_level;
     return step ? pt_split_new(&step->split, pattern, strlen(pattern), literal, behavior, invert, err)
                 : (int)err->status;
 }
 
-static int read_split(struct pt_bpe_tokenizer *tokenizer, const json_t *step, struct pt_error *err)
+static int read_behavior(const json_t *step, const char *part, enum pt_split_behavior *behavior,
+                         struct pt_error *err)
 {
     static const char *const names[] = {"Removed", "Isolated", "Contiguous", "MergedWithPrevious",
                                         "MergedWithNext"};
-    const char *behavior = "", *pattern = NULL;
+    const char *name = "";
+    bool found;
+    if (pt_json_get_string(step, "behavior", part, &name, &found, err))
+        return (int)err->status;
+    for (int i = 0; i < 5; i++)
+        if (strcmp(names[i], name) == 0) {
+            *behavior = (enum pt_split_behavior)i;
+            return PT_OK;
+        }
+    return pt_fail(err, PT_BAD_INPUT, "%s: unknown behavior \"%.100s\"", part, name);
+}
+
+static int read_split(struct pt_bpe_tokenizer *tokenizer, const json_t *step, struct pt_error *err)
+{
+    const char *pattern = NULL;
+    enum pt_split_behavior behavior;
     bool found, is_regex = false, is_string = false, invert = false;
     const json_t *object = json_object_get(step, "pattern");
     if (!json_is_object(object) || json_object_size(object) != 1)
         return pt_fail(err, PT_BAD_INPUT, "pre_tokenizer Split: without a pattern");
     if (pt_json_get_string(object, "Regex", "pre_tokenizer Split", &pattern, &is_regex, err) ||
         pt_json_get_string(object, "String", "pre_tokenizer Split", &pattern, &is_string, err) ||
-        pt_json_get_string(step, "behavior", "pre_tokenizer Split", &behavior, &found, err) ||
+        read_behavior(step, "pre_tokenizer Split", &behavior, err) ||
         pt_json_get_bool(step, "invert", "pre_tokenizer Split", &invert, &found, err))
         return (int)err->status;
     if (!pattern || (is_string && !*pattern))
         return pt_fail(err, PT_MISMATCH, "pre_tokenizer Split: this kind of pattern is not supported");
-    for (int i = 0; i < 5; i++)
-        if (strcmp(names[i], behavior) == 0)
-            return add_split(tokenizer, pattern, is_string, (enum pt_split_behavior)i, invert, err);
-    return pt_fail(err, PT_BAD_INPUT, "pre_tokenizer Split: unknown behavior \"%.100s\"", behavior);
+    return add_split(tokenizer, pattern, is_string, behavior, invert, err);
 }
 
 static int read_byte_level(struct pt_bpe_tokenizer *tokenizer, const json_t *json, struct pt_error *err)
@@ -311,6 +326,25 @@ static int read_digits(struct pt_bpe_tokenizer *tokenizer, const json_t *step, s
                      err);
 }
 
+/* All of ASCII's, and that of Unicode 8, which the reference's crate unicode_categories has: without what came
+ * later, and with what was taken away later. */
+static const char punctuation_pattern[] =
+    "(?![\u061D\u09FD\u0A76\u0C77\u0C84\u1B7D-\u1B7E\u2E43-\u2E4F\u2E52-\u2E5D\U00010EAD"
+    "\U00010F55-\U00010F59\U00010F86-\U00010F89\U0001144B-\U0001144F\U0001145A-\U0001145B"
+    "\U0001145D\U00011660-\U0001166C\U000116B9\U0001183B\U00011944-\U00011946\U000119E2"
+    "\U00011A3F-\U00011A46\U00011A9A-\U00011A9C\U00011A9E-\U00011AA2\U00011C41-\U00011C45"
+    "\U00011C70-\U00011C71\U00011EF7-\U00011EF8\U00011FFF\U00012FF1-\U00012FF2"
+    "\U00016E97-\U00016E9A\U00016FE2\U0001E95E-\U0001E95F])"
+    "[\\p{P}$+<=>^`|~\u166D\U000111C9]";
+
+static int read_punctuation(struct pt_bpe_tokenizer *tokenizer, const json_t *step, struct pt_error *err)
+{
+    enum pt_split_behavior behavior;
+    return read_behavior(step, "pre_tokenizer Punctuation", &behavior, err)
+               ? (int)err->status
+               : add_split(tokenizer, punctuation_pattern, false, behavior, false, err);
+}
+
 static int read_metaspace(struct pt_bpe_tokenizer *tokenizer, const json_t *json, struct pt_error *err)
 {
     bool found, split = true;
@@ -329,7 +363,7 @@ static int read_metaspace(struct pt_bpe_tokenizer *tokenizer, const json_t *json
                  : PT_OK;
 }
 
-/* ByteLevel, where it is there, ends the chain. */
+/* Behind ByteLevel pieces are only split. */
 static int read_pre_tokenizer(struct pt_bpe_tokenizer *tokenizer, const json_t *step, int depth,
                               struct pt_error *err)
 {
@@ -339,12 +373,14 @@ static int read_pre_tokenizer(struct pt_bpe_tokenizer *tokenizer, const json_t *
     if (strcmp(type, "Sequence") == 0)
         return pt_step_sequence(tokenizer, json_object_get(step, "pretokenizers"), "pre_tokenizer", depth,
                                 read_pre_tokenizer, err);
-    if (tokenizer->is_byte_level)
-        return pt_fail(err, PT_MISMATCH, "pre_tokenizer %.100s behind ByteLevel is not supported", type);
     if (strcmp(type, "Split") == 0)
         return read_split(tokenizer, step, err);
     if (strcmp(type, "Digits") == 0)
         return read_digits(tokenizer, step, err);
+    if (strcmp(type, "Punctuation") == 0)
+        return read_punctuation(tokenizer, step, err);
+    if (tokenizer->is_byte_level)
+        return pt_fail(err, PT_MISMATCH, "pre_tokenizer %.100s behind ByteLevel is not supported", type);
     if (strcmp(type, "Metaspace") == 0)
         return read_metaspace(tokenizer, step, err);
     if (strcmp(type, "ByteLevel") != 0)

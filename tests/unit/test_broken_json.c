@@ -220,7 +220,8 @@ static int open_changed_tokenizer(const json_t *document, struct pt_error *err)
 static void tokenizers_are_read_or_refused(void **state)
 {
     (void)state;
-    static const char *const forms[] = {"gemma-form", "llama2-form", "llama3-form", "metaspace-form"};
+    static const char *const forms[] = {"falcon-form", "gemma-form", "llama2-form", "llama3-form",
+                                        "metaspace-form"};
     for (size_t f = 0; f < N_OF(forms); f++) {
         char path[128];
         struct pt_error err = {0};

@@ -77,8 +77,9 @@ static void test_vectors(void **state)
 {
     (void)state;
     static const char *const names[] = {
-        "gpt2",        "small",      "added-tokens",   "tiny-bloom",          "llama3-form",
-        "llama2-form", "gemma-form", "metaspace-form", "sentencepiece-bytes", "sentencepiece-no-bos"};
+        "gpt2",        "small",          "added-tokens",        "tiny-bloom",
+        "llama3-form", "llama2-form",    "gemma-form",          "metaspace-form",
+        "falcon-form", "galactica-form", "sentencepiece-bytes", "sentencepiece-no-bos"};
     for (size_t i = 0; i < N_OF(names); i++) {
         char path[256];
         snprintf(path, sizeof path, "tests/data/tokenizer-vectors/%s.json", names[i]);
