@@ -19,7 +19,7 @@ struct pt_pre_step {
     char blank[5]; /* what stands for a blank from here on, UTF-8; empty: nothing is rewritten */
     enum pt_prefixing prefixing;
     struct pt_split *split; /* owned; NULL: pieces stay whole */
-    bool spelled;           /* it stands behind ByteLevel, and sees the characters of the bytes (byte_level.h) */
+    bool spelled; /* it stands behind ByteLevel and sees the characters of the bytes (byte_level.h) */
 };
 
 /* Pieces of a text, and the working space to make them. Starts zeroed but for `splitter`. */

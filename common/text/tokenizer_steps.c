@@ -265,12 +265,12 @@ static int add_split(struct pt_bpe_tokenizer *tokenizer, const char *pattern, bo
                 : (int)err->status;
 }
 
-static int read_behavior(const json_t *step, const char *part, enum pt_split_behavior *behavior,
-                         struct pt_error *err)
+/* `name` is what counts where the step says nothing. */
+static int read_behavior(const json_t *step, const char *part, const char *name,
+                         enum pt_split_behavior *behavior, struct pt_error *err)
 {
     static const char *const names[] = {"Removed", "Isolated", "Contiguous", "MergedWithPrevious",
                                         "MergedWithNext"};
-    const char *name = "";
     bool found;
     if (pt_json_get_string(step, "behavior", part, &name, &found, err))
         return (int)err->status;
@@ -292,7 +292,7 @@ static int read_split(struct pt_bpe_tokenizer *tokenizer, const json_t *step, st
         return pt_fail(err, PT_BAD_INPUT, "pre_tokenizer Split: without a pattern");
     if (pt_json_get_string(object, "Regex", "pre_tokenizer Split", &pattern, &is_regex, err) ||
         pt_json_get_string(object, "String", "pre_tokenizer Split", &pattern, &is_string, err) ||
-        read_behavior(step, "pre_tokenizer Split", &behavior, err) ||
+        read_behavior(step, "pre_tokenizer Split", "", &behavior, err) ||
         pt_json_get_bool(step, "invert", "pre_tokenizer Split", &invert, &found, err))
         return (int)err->status;
     if (!pattern || (is_string && !*pattern))
@@ -340,7 +340,7 @@ static const char punctuation_pattern[] =
 static int read_punctuation(struct pt_bpe_tokenizer *tokenizer, const json_t *step, struct pt_error *err)
 {
     enum pt_split_behavior behavior;
-    return read_behavior(step, "pre_tokenizer Punctuation", &behavior, err)
+    return read_behavior(step, "pre_tokenizer Punctuation", "Isolated", &behavior, err)
                ? (int)err->status
                : add_split(tokenizer, punctuation_pattern, false, behavior, false, err);
 }

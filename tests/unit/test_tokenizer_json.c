@@ -194,6 +194,11 @@ static void test_steps_that_are_refused(void **state)
     check_refusal(
         STEP("pre_tokenizer", "{\"type\":\"Sequence\",\"pretokenizers\":[" METASPACE "," METASPACE "]}"),
         PT_MISMATCH, "behind another");
+    check_refusal(STEP("pre_tokenizer",
+                       "{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"ByteLevel\"}," METASPACE "]}"),
+                  PT_MISMATCH, "behind ByteLevel");
+    check_refusal(STEP("pre_tokenizer", "{\"type\":\"Punctuation\",\"behavior\":\"Merged\"}"), PT_BAD_INPUT,
+                  "unknown behavior");
     check_refusal(STEP("normalizer", "{\"type\":\"Prepend\"}"), PT_BAD_INPUT, "Prepend");
     check_refusal(
         STEP("normalizer", "{\"type\":\"Replace\",\"pattern\":{\"Regex\":\" +\"},\"content\":\"_\"}"),
