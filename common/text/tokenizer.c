@@ -8,6 +8,7 @@
 #include "fmt/json.h"
 #include "io/folder.h"
 #include "io/source.h"
+#include "text/gpt2_files.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,20 +30,55 @@ static int load_config(json_t **value, const struct pt_folder *folder, const cha
     return (int)err->status;
 }
 
+static int read_one_file(struct pt_tokenizer *tokenizer, const struct pt_folder *folder, const char *name,
+                         struct pt_buffer *bytes, struct pt_error *err)
+{
+    if (!pt_folder_read(folder, name, LARGEST_FILE, bytes, err))
+        tokenizer->fingerprint = pt_fingerprint_of(bytes->data, bytes->size);
+    return (int)err->status;
+}
+
+/* Two files in place of tokenizer.json. */
+static int read_gpt2_files(struct pt_tokenizer *tokenizer, const struct pt_folder *folder,
+                           struct pt_buffer *bytes, struct pt_error *err)
+{
+    struct pt_buffer buffers[2] = {{0}};
+    const struct pt_gpt2_settings settings = {tokenizer->tokenizer_config, tokenizer->special_tokens_map,
+                                              tokenizer->config, pt_folder_has(folder, "added_tokens.json")};
+    if (!pt_folder_read(folder, PT_GPT2_VOCABULARY, LARGEST_FILE, &buffers[0], err) &&
+        !pt_folder_read(folder, PT_GPT2_MERGES, LARGEST_FILE, &buffers[1], err)) {
+        if (pt_gpt2_fingerprint(&tokenizer->fingerprint, buffers[0].data, buffers[0].size, buffers[1].data,
+                                buffers[1].size, err) ||
+            pt_gpt2_document((struct pt_json_slice){buffers[0].data, buffers[0].size},
+                             (struct pt_json_slice){buffers[1].data, buffers[1].size}, &settings, bytes, err))
+            pt_error_in(err, "%s", tokenizer->name);
+    }
+    pt_buffer_free(&buffers[0]);
+    pt_buffer_free(&buffers[1]);
+    return (int)err->status;
+}
+
 static int read_from_folder(struct pt_tokenizer *tokenizer, const char *path, struct pt_buffer *bytes,
                             struct pt_error *err)
 {
+    static const char *const names[] = {"tokenizer.json", "tokenizer.model", PT_GPT2_VOCABULARY};
     struct pt_folder *folder;
+    size_t i = 0;
     if (pt_folder_open(&folder, path, err))
         return (int)err->status;
-    const char *name = pt_folder_has(folder, "tokenizer.json") ? "tokenizer.json" : "tokenizer.model";
-    tokenizer->name = pt_new_format(err, "%s/%s", path, name);
-    if (!pt_folder_has(folder, name))
-        pt_fail(err, PT_BAD_INPUT, "%s: neither tokenizer.json nor tokenizer.model is there", path);
-    else if (tokenizer->name && !pt_folder_read(folder, name, LARGEST_FILE, bytes, err) &&
+    while (i < 2 && !pt_folder_has(folder, names[i]))
+        i++;
+    tokenizer->name = pt_new_format(err, "%s/%s", path, names[i]);
+    if (i == 2 && !(pt_folder_has(folder, PT_GPT2_VOCABULARY) && pt_folder_has(folder, PT_GPT2_MERGES)))
+        pt_fail(err, PT_BAD_INPUT,
+                "%s: neither tokenizer.json nor tokenizer.model nor vocab.json with merges.txt is there",
+                path);
+    else if (tokenizer->name &&
              !load_config(&tokenizer->tokenizer_config, folder, "tokenizer_config.json", path, err) &&
-             !load_config(&tokenizer->special_tokens_map, folder, "special_tokens_map.json", path, err))
-        (void)!load_config(&tokenizer->config, folder, "config.json", path, err);
+             !load_config(&tokenizer->special_tokens_map, folder, "special_tokens_map.json", path, err) &&
+             !load_config(&tokenizer->config, folder, "config.json", path, err))
+        (void)!(i == 2 ? read_gpt2_files(tokenizer, folder, bytes, err)
+                       : read_one_file(tokenizer, folder, names[i], bytes, err));
     pt_folder_close(folder);
     return (int)err->status;
 }
@@ -54,7 +90,8 @@ static int read_file(struct pt_tokenizer *tokenizer, const char *path, struct pt
     tokenizer->name = pt_new_string(path, err);
     if (!tokenizer->name || pt_source_open(&source, path, err))
         return (int)err->status;
-    (void)!pt_source_read_all(source, LARGEST_FILE, bytes, err);
+    if (!pt_source_read_all(source, LARGEST_FILE, bytes, err))
+        tokenizer->fingerprint = pt_fingerprint_of(bytes->data, bytes->size);
     pt_source_close(source);
     return (int)err->status;
 }
@@ -218,7 +255,6 @@ int pt_tokenizer_open(struct pt_tokenizer **out, const char *path, struct pt_err
     if (!status && bytes.size == 0)
         status = pt_fail(err, PT_BAD_INPUT, "%s: the file is empty", tokenizer->name);
     if (!status) {
-        tokenizer->fingerprint = pt_fingerprint_of(bytes.data, bytes.size);
         const char *slash = strrchr(tokenizer->name, '/');
         bool json = strstr(slash ? slash : tokenizer->name, ".json") || looks_like_json(&bytes);
         status = json ? open_bpe(tokenizer, &bytes, err) : open_sentencepiece(tokenizer, &bytes, err);

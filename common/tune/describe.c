@@ -272,7 +272,8 @@ static int report_folder(json_t *report, const char *path, bool verify, struct p
     if (pt_folder_open(&folder, path, err))
         return (int)err->status;
     bool adapter = pt_peft_is_adapter(folder), checkpoint = false;
-    bool tokenizer = pt_folder_has(folder, "tokenizer.json") || pt_folder_has(folder, "tokenizer.model");
+    bool tokenizer = pt_folder_has(folder, "tokenizer.json") || pt_folder_has(folder, "tokenizer.model") ||
+                     (pt_folder_has(folder, "vocab.json") && pt_folder_has(folder, "merges.txt"));
     for (size_t i = 1; i < sizeof checkpoint_files / sizeof *checkpoint_files; i++)
         checkpoint = checkpoint || pt_folder_has(folder, checkpoint_files[i]);
     bool has_config = pt_folder_has(folder, checkpoint_files[0]);

@@ -76,10 +76,19 @@ static void check_vectors(const char *name)
 static void test_vectors(void **state)
 {
     (void)state;
-    static const char *const names[] = {
-        "gpt2",        "small",          "added-tokens",        "tiny-bloom",
-        "llama3-form", "llama2-form",    "gemma-form",          "metaspace-form",
-        "falcon-form", "galactica-form", "sentencepiece-bytes", "sentencepiece-no-bos"};
+    static const char *const names[] = {"gpt2",
+                                        "small",
+                                        "added-tokens",
+                                        "tiny-bloom",
+                                        "llama3-form",
+                                        "llama2-form",
+                                        "gemma-form",
+                                        "metaspace-form",
+                                        "falcon-form",
+                                        "galactica-form",
+                                        "opt-form",
+                                        "sentencepiece-bytes",
+                                        "sentencepiece-no-bos"};
     for (size_t i = 0; i < N_OF(names); i++) {
         char path[256];
         snprintf(path, sizeof path, "tests/data/tokenizer-vectors/%s.json", names[i]);
