@@ -1,6 +1,6 @@
 /*
  * Records of files of any kind: JSON, lines, compressed files, archives and their members. The fields of a
- * JSON record are those that jansson finds.
+ * JSON record are those that jansson finds, where it takes their numbers.
  */
 #include "input_file.h"
 #include "io/source.h"
@@ -14,7 +14,11 @@ enum { MOST_RECORDS = 1000 };
 static void compare_with_jansson(const struct pt_fields *fields, const struct pt_record *record)
 {
     const char *key;
-    json_t *value, *tree = json_loadb(record->text, record->n, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
+    const size_t flags = JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL;
+    json_error_t error;
+    json_t *value, *tree = json_loadb(record->text, record->n, flags, &error);
+    if (!tree && json_error_code(&error) == json_error_numeric_overflow)
+        return;
     if (!json_is_object(tree) || json_object_size(tree) != fields->n)
         __builtin_trap();
     json_object_foreach(tree, key, value) {
