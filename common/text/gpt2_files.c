@@ -71,13 +71,17 @@ static const char *content_of(const json_t *value)
     return json_string_value(json_is_object(value) ? json_object_get(value, "content") : value);
 }
 
-static void name_tokens(struct document *document)
+static int name_tokens(struct document *document, struct pt_error *err)
 {
     for (size_t i = 0; i < NAMED; i++) {
         const json_t *value = named_value(document->settings, named_keys[i]);
         document->named[i] = value ? content_of(value) : i < 3 ? default_token : NULL;
         document->ids[i] = UINT64_MAX;
+        if (value && !json_is_null(value) && !document->named[i])
+            return pt_fail(err, PT_BAD_INPUT, "\"%s\" is neither a string nor has a \"content\"",
+                           named_keys[i]);
     }
+    return PT_OK;
 }
 
 /* Goes over the vocabulary once for all named tokens. */
@@ -290,10 +294,9 @@ int pt_gpt2_document(struct pt_json_slice vocabulary, struct pt_json_slice merge
     while (document.vocabulary.n && pt_is_json_blank(document.vocabulary.text[document.vocabulary.n - 1]))
         document.vocabulary.n--;
     document.added = json_array();
-    name_tokens(&document);
     if (!check_text(vocabulary, PT_GPT2_VOCABULARY, err) && !check_text(merges, PT_GPT2_MERGES, err) &&
-        !check_settings(settings, err) && !find_named(&document, err) && !add_listed(&document, err) &&
-        !add_named(&document, err) && !append_steps(&document, err))
+        !check_settings(settings, err) && !name_tokens(&document, err) && !find_named(&document, err) &&
+        !add_listed(&document, err) && !add_named(&document, err) && !append_steps(&document, err))
         (void)!append_model(&document, merges, err);
     json_decref(document.added);
     return (int)err->status;
