@@ -11,11 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NAMED = 5, MOST_ADDED = 1 << 16 };
+enum { NAMED = 7, MOST_ADDED = 1 << 16 };
 
 static const char default_token[] = "<|endoftext|>"; /* of the first three */
 static const char *const named_keys[NAMED] = {"bos_token", "eos_token", "unk_token", "sep_token",
-                                              "pad_token"};
+                                              "pad_token", "cls_token", "mask_token"};
 
 struct document {
     const struct pt_gpt2_settings *settings;

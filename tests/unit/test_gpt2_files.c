@@ -141,6 +141,8 @@ static void settings_are_those_of_the_files_beside(void **state)
     check_ids(2, CONFIG(",\"unk_token\":null,\"add_prefix_space\":true"), "ab", IDS(4, 2));
     /* What the vocabulary lacks gets an id behind it: by default this token is the unknown one. */
     check_ids(2, CONFIG(""), "a<|endoftext|>b", IDS(0, 5, 1));
+    check_ids(2, CONFIG(",\"mask_token\":\"<m>\",\"pad_token\":{\"content\":\"<p>\",\"lstrip\":true}"),
+              "a <p><m>", IDS(0, 6, 7));
     check_ids(2,
               CONFIG(",\"unk_token\":\"</"
                      "s>\",\"added_tokens_decoder\":{\"6\":{\"content\":\"<y>\"},\"5\":{\"content\":"
