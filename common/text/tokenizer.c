@@ -87,6 +87,10 @@ static int read_file(struct pt_tokenizer *tokenizer, const char *path, struct pt
                      struct pt_error *err)
 {
     struct pt_source *source;
+    const char *slash = strrchr(path, '/');
+    if (!strcmp(slash ? slash + 1 : path, PT_GPT2_VOCABULARY))
+        return pt_fail(err, PT_MISMATCH, "%s: is half a tokenizer; name its folder, which has %s too", path,
+                       PT_GPT2_MERGES);
     tokenizer->name = pt_new_string(path, err);
     if (!tokenizer->name || pt_source_open(&source, path, err))
         return (int)err->status;

@@ -164,6 +164,9 @@ static void the_type_of_the_model_says_the_class(void **state)
     assert_int_equal(pt_tokenizer_open(&tokenizer, folder.path, &err), 0);
     assert_int_equal(pt_tokenizer_vocab_size(tokenizer), 6); /* with <|endoftext|> */
     pt_tokenizer_close(tokenizer);
+    assert_int_equal(pt_tokenizer_open(&tokenizer, folder_file(&folder, "vocab.json"), &err), PT_MISMATCH);
+    assert_non_null(strstr(err.message, "half a tokenizer"));
+    err = (struct pt_error){0};
     write_file(folder_file(&folder, "config.json"), "{\"model_type\":\"qwen2\"}", 22);
     assert_int_equal(pt_tokenizer_open(&tokenizer, folder.path, &err), PT_MISMATCH);
     folder_remove(&folder);
