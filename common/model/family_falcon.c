@@ -22,7 +22,7 @@ static const struct pt_config_field fields[] = {
     PT_CONFIG_FIELD("parallel_attn", PT_CONFIG_SWITCH, parallel),
     PT_CONFIG_ACTIVATIONS("activation", "\"gelu\""),
     PT_CONFIG_ONE_OF("apply_residual_connection_post_layernorm", "false"),
-    PT_CONFIG_ONE_OF("ff_factor", "4"), /* 11B has it; transformers knows ffn_hidden_size only */
+    PT_CONFIG_ONE_OF("ff_factor", "4"), /* transformers reads ffn_hidden_size, which is so by default */
     PT_CONFIG_OTHER("alibi", PT_CONFIG_READ),
     PT_CONFIG_OTHER("bias", PT_CONFIG_READ),
     PT_CONFIG_OTHER("multi_query", PT_CONFIG_READ),

@@ -66,9 +66,12 @@ static const json_t *named_value(const struct pt_gpt2_settings *settings, const 
     return value ? value : json_object_get(settings->tokenizer_config, key);
 }
 
+/* NULL where there is none, or one with a zero byte inside. */
 static const char *content_of(const json_t *value)
 {
-    return json_string_value(json_is_object(value) ? json_object_get(value, "content") : value);
+    const json_t *content = json_is_object(value) ? json_object_get(value, "content") : value;
+    const char *text = json_string_value(content);
+    return text && strlen(text) == json_string_length(content) ? text : NULL;
 }
 
 static int name_tokens(struct document *document, struct pt_error *err)

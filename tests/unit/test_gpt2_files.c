@@ -79,6 +79,7 @@ static void what_cannot_be_what_it_says_is_refused(void **state)
         {2, "{\"tokenizer_class\":\"GPT2Tokenizer\",\"add_bos_token\":1}", PT_BAD_INPUT, "add_bos_token"},
         {2, "{\"tokenizer_class\":\"GPT2Tokenizer\",\"eos_token\":1}", PT_BAD_INPUT, "eos_token"},
         {4, "{\"eos_token\":{\"lstrip\":true}}", PT_BAD_INPUT, "eos_token"},
+        {4, "{\"eos_token\":\"<\\u0000>\"}", PT_BAD_INPUT, ""},
         {2, "{\"tokenizer_class\":\"GPT2Tokenizer\",\"added_tokens_decoder\":{\"x\":{\"content\":\"y\"}}}",
          PT_BAD_INPUT, "added_tokens_decoder"},
         {2, "{\"tokenizer_class\":\"GPT2Tokenizer\",\"added_tokens_decoder\":{\"5\":{}}}", PT_BAD_INPUT,
