@@ -18,7 +18,7 @@ static const struct pt_config_field fields[] = {
     PT_CONFIG_ONE_OF("enable_bias", "true"),
     PT_CONFIG_ONE_OF("layer_norm_elementwise_affine", "true"),
     PT_CONFIG_ONE_OF("_remove_final_layer_norm", "false"),
-    PT_CONFIG_ONE_OF("learned_embeddings", "true"), /* of Galactica */
+    PT_CONFIG_ONE_OF("learned_embeddings", "true"), /* transformers reads neither */
     PT_CONFIG_ONE_OF("scale_embeddings", "false"),
     PT_CONFIG_OTHER("do_layer_norm_before", PT_CONFIG_READ),
     PT_CONFIG_OTHER("word_embed_proj_dim", PT_CONFIG_READ),

@@ -85,7 +85,7 @@ static void test_vectors(void **state)
                                         "gemma-form",
                                         "metaspace-form",
                                         "falcon-form",
-                                        "galactica-form",
+                                        "punctuation-form",
                                         "opt-form",
                                         "sentencepiece-bytes",
                                         "sentencepiece-no-bos"};
